@@ -1,0 +1,1 @@
+"""intspike: from a spiking network to exact integers."""

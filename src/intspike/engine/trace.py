@@ -1,0 +1,60 @@
+"""What a run leaves: every spike and every stored code of every neuron at every timestep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInput
+from ..ir import Program
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The result of a run of T timesteps on B samples.
+
+    Attributes:
+        spikes: for each neuron node, integers [T, B, *shape] (uint8).
+        codes: for each neuron node and state, stored codes [T, B, *shape] (int32).
+        readout: [B, *shape] (int64); the class of a sample is its largest entry, ties to the lowest index.
+        timesteps: T.
+    """
+
+    spikes: Mapping[str, NDArray[np.uint8]]
+    codes: Mapping[str, Mapping[str, NDArray[np.int32]]]
+    readout: NDArray[np.int64]
+    timesteps: int
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """Predicted class of each sample, [B]."""
+        return self.readout.reshape(len(self.readout), -1).argmax(1)
+
+
+def checked_inputs(program: Program, inputs: NDArray[np.generic], timesteps: int) -> NDArray[np.int64]:
+    """Inputs as int64 [T or 1, B, *shape]; one frame ([B, *shape]) is static.
+
+    Raises:
+        BadInput: another shape, not integers, out of the declared range, or no timesteps.
+    """
+    x = np.asarray(inputs)
+    shape = program.input.shape
+    if timesteps < 1:
+        raise BadInput(f"timesteps must be at least 1, not {timesteps}")
+    if x.dtype.kind not in "iub":
+        raise BadInput(f"inputs must be integers (codes, spikes or counts), not {x.dtype}; pass the uint8 images")
+    if x.ndim == len(shape) + 1:
+        x = x[None]
+    if x.ndim != len(shape) + 2 or x.shape[2:] != shape or x.shape[0] not in (1, timesteps):
+        raise BadInput(
+            f"inputs must be [B, {', '.join(map(str, shape))}] (static) or [{timesteps}, B, "
+            f"{', '.join(map(str, shape))}], not {list(np.shape(inputs))}"
+        )
+    if x.size and (int(x.min()) < program.input.low or int(x.max()) > program.input.high):
+        raise BadInput(
+            f"inputs must be in {program.input.low}..{program.input.high}, not {int(x.min())}..{int(x.max())}"
+        )
+    return x.astype(np.int64)

@@ -1,0 +1,147 @@
+"""Interval analysis of a body: per channel, bounds of every value for any input in a given range.
+
+What depends on stored codes alone is enumerated over all (code, output) pairs that can be stored, so the
+membrane before the current, and with it the wide sum inside a step, has exact bounds; the rest follows the
+interval rules of the op table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+
+import numpy as np
+
+from ..errors import RangeExceeded
+from .body import Body
+from .codec import Table
+from .interpret import Ints, encode_many, evaluate_many, forward_roots, live
+from .table import OPS
+from .trace import threshold_name
+
+LIMIT = 1 << 62
+_MOST_ENUMERATED = 1 << 23
+
+
+def storable(body: Body, parameters: Mapping[str, Ints]) -> tuple[dict[str, Ints], Ints, Ints] | None:
+    """Every (codes, output) that can be stored: ({state: [K, 1]}, prev [K, 1], valid [K, C]) or None if too many.
+
+    A spike stored after reset leaves at least theta_s - reset * s and, below the last threshold, less than
+    theta_(s+1) - reset * s, so some pairs cannot occur. Stored before reset, the output is a function of the code.
+    """
+    codecs = {s.name: body.codec(s.name) for s in body.states}
+    channels = len(parameters["theta"])
+    count = int(np.prod([c.high - c.low + 1 for c in codecs.values()])) * (body.spikes + 1)
+    if count * channels > _MOST_ENUMERATED:
+        return None
+    combos = np.array(
+        list(product(*(range(c.low, c.high + 1) for c in codecs.values()), range(body.spikes + 1))), np.int64
+    )
+    codes = {name: combos[:, k : k + 1] for k, name in enumerate(codecs)}
+    prev = combos[:, -1:]
+    channel = np.arange(channels)[None, :]
+    valid = np.ones((len(combos), channels), bool)
+    first = np.stack([parameters[threshold_name(d)] for d in range(body.spikes)]) + body.strict  # that fires
+    for name, codec in codecs.items():
+        if name not in body.firing:
+            continue  # a counter
+        if codec.stores == "before reset":
+            values = evaluate_many(
+                body, live(body, body.reads[list(codecs).index(name)]), None, codes, prev, parameters, channel
+            )
+            level = values[body.reads[list(codecs).index(name)]]
+            fired = sum((level >= t[None, :]).astype(np.int64) for t in first)
+            silenced = (prev == 0) & (len(codecs) > 1)  # by a refractory counter
+            valid &= (fired == prev) | silenced
+        elif body.reset == "zero":
+            valid &= (prev == 0) | (codes[name] == codec.rest)
+        elif isinstance(codec, Table) or codec.overflow == "saturate":
+            for s in range(1, body.spikes + 1):
+                left = first[s - 1] - parameters["reset"] * s
+                valid &= (prev != s) | (codes[name] >= _code(body, name, left, parameters)[None, :])
+                if s < body.spikes:
+                    left = first[s] - parameters["reset"] * s - 1
+                    valid &= (prev != s) | (codes[name] <= _code(body, name, left, parameters)[None, :])
+    return codes, prev, valid
+
+
+def _code(body: Body, state: str, x: Ints, parameters: Mapping[str, Ints]) -> Ints:
+    return encode_many(body.codec(state), state, x, parameters, np.arange(len(x)))
+
+
+def intervals(
+    body: Body, parameters: Mapping[str, Ints], low: Ints, high: Ints
+) -> dict[int, tuple[Ints, Ints]]:
+    """Bounds [C] of every live instruction, for any sum S in low..high (each [C]) and any stored codes.
+
+    Raises:
+        RangeExceeded: a value could leave 63 bits.
+    """
+    channels = len(low)
+    order = live(body, *forward_roots(body), *body.membranes)
+    bounds: dict[int, tuple[Ints, Ints]] = {}
+    pairs = storable(body, parameters)
+    if pairs is not None:
+        codes, prev, valid = pairs
+        from_codes = [k for k in order if "current" not in _seen_forward(body, k)]
+        values = evaluate_many(body, from_codes, None, codes, prev, parameters, np.arange(channels)[None, :])
+        for k, v in values.items():
+            table = np.broadcast_to(v, valid.shape)
+            bounds[k] = (
+                np.where(valid, table, LIMIT).min(0),
+                np.where(valid, table, -LIMIT).max(0),
+            )
+    for k in order:
+        if k not in bounds:
+            bounds[k] = _bound(body, k, parameters, low, high, bounds, channels)
+        lo, hi = bounds[k]
+        if np.any(lo <= -LIMIT) or np.any(hi >= LIMIT):
+            raise RangeExceeded(
+                f"every value of a step must fit 63 bits, but %{k} = {body.instructions[k].op} could reach "
+                f"{int(np.min(lo))}..{int(np.max(hi))}; use smaller weights, gains or thresholds"
+            )
+    return bounds
+
+
+def _seen_forward(body: Body, k: int) -> set[str]:
+    """Leaves that value k reads in a forward pass (a lookup does not read its real argument)."""
+    return {body.instructions[j].op for j in live(body, k) if body.instructions[j].op not in OPS}
+
+
+def _bound(
+    body: Body,
+    k: int,
+    parameters: Mapping[str, Ints],
+    low: Ints,
+    high: Ints,
+    bounds: Mapping[int, tuple[Ints, Ints]],
+    channels: int,
+) -> tuple[Ints, Ints]:
+    i = body.instructions[k]
+    match i.op:
+        case "current":
+            return low, high
+        case "parameter":
+            return parameters[i.name], parameters[i.name]
+        case "constant":
+            c = np.full(channels, int(i.immediate), np.int64)
+            return c, c
+        case "prev":
+            return np.zeros(channels, np.int64), np.full(channels, body.spikes, np.int64)
+        case "state" | "encode":
+            codec = body.codec(i.name)
+            return np.full(channels, codec.low, np.int64), np.full(channels, codec.high, np.int64)
+        case "decode":
+            codec = body.codec(i.name)
+            if isinstance(codec, Table):
+                levels = parameters[f"{i.name}.levels"]
+                return levels.min(1), levels.max(1)
+            step = np.int64(1) << parameters[f"{i.name}.shift"]
+            return codec.low * step, codec.high * step
+        case "lookup":
+            table = parameters[i.name].reshape(channels, -1)
+            return table.min(1), table.max(1)
+        case _:
+            rule = OPS[i.op].interval
+            assert rule is not None, i.op
+            return rule(*(bounds[a] for a in i.args))

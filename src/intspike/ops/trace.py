@@ -1,0 +1,299 @@
+"""Tracing: a neuron's `step` runs once on symbolic values and leaves its body.
+
+`form` says how: in integers with the given codecs and leak, or in full precision, where encode and decode
+are the identity and the leak is a multiplication by beta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal, Protocol
+
+from ..errors import BadInput, BadProgram
+from .body import Body, Instruction
+from .codec import Codec, State
+from .codec import Table as TableCodec
+from .surrogate import Surrogate
+
+
+@dataclass(frozen=True)
+class Carry:
+    """Leak by a table: carry[c] = half_up(beta * v[c]), v the decoded level after its reset line.
+
+    Attributes:
+        decay: "guaranteed" moves every code but rest towards rest even where rounding would leave it stuck;
+            "nearest" is plain rounding.
+    """
+
+    decay: Literal["guaranteed", "nearest"] = "guaranteed"
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Leak by a shift: v - floor(v / 2^m), beta = 1 - 2^-m."""
+
+
+@dataclass(frozen=True)
+class Dyadic:
+    """Leak by a multiplication and a shift: floor(a * v / 2^b), beta = a / 2^b.
+
+    Attributes:
+        bits: b.
+    """
+
+    bits: int = 8
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bits <= 15:
+            raise BadInput(f"the bits of a dyadic leak must be in 1..15, not {self.bits}")
+
+
+Leak = Carry | Shift | Dyadic
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a step is traced to.
+
+    Attributes:
+        codec: of the membrane potential; None is full precision.
+        leak: the integer form of the leak; unused in full precision and in neurons without a leak.
+        block_ends: whether the straight-through gradient is blocked at the two end codes.
+    """
+
+    codec: Codec | None = None
+    leak: Leak = field(default_factory=Carry)
+    block_ends: bool = False
+
+
+class Steps(Protocol):
+    """What the tracer needs of a neuron: the fields of the contract, its states and its step."""
+
+    @property
+    def reset(self) -> Literal["subtract", "zero", "none"]: ...
+    @property
+    def compare(self) -> Literal[">=", ">"]: ...
+    @property
+    def spikes(self) -> int: ...
+    @property
+    def surrogate(self) -> Surrogate: ...
+    def states(self, form: Form) -> tuple[State, ...]: ...
+    def step(self, ops: Tracer, state: Mapping[str, Value], current: Value) -> Value: ...
+
+
+@dataclass(frozen=True)
+class Value:
+    """A symbolic value: an instruction of the body being traced. Arithmetic on it adds instructions."""
+
+    ops: Builder
+    index: int
+
+    def _lift(self, x: Value | float) -> int:
+        return x.index if isinstance(x, Value) else self.ops.constant(x)
+
+    def __add__(self, x: Value | float) -> Value:
+        return Value(self.ops, self.ops.emit("add", self.index, self._lift(x)))
+
+    def __sub__(self, x: Value | float) -> Value:
+        return Value(self.ops, self.ops.emit("sub", self.index, self._lift(x)))
+
+    def __mul__(self, x: Value | float) -> Value:
+        return Value(self.ops, self.ops.emit("mul", self.index, self._lift(x)))
+
+    def __rsub__(self, x: float) -> Value:
+        return Value(self.ops, self.ops.emit("sub", self._lift(x), self.index))
+
+    def __rtruediv__(self, x: float) -> Value:
+        return Value(self.ops, self.ops.emit("div", self._lift(x), self.index))
+
+    def __rshift__(self, n: Value | int) -> Value:
+        return Value(self.ops, self.ops.emit("shr", self.index, self._lift(n)))
+
+    def __abs__(self) -> Value:
+        return Value(self.ops, self.ops.emit("abs", self.index))
+
+    def __ge__(self, x: Value | float) -> Value:
+        return Value(self.ops, self.ops.emit("ge", self.index, self._lift(x)))
+
+    def __gt__(self, x: Value | float) -> Value:
+        return Value(self.ops, self.ops.emit("gt", self.index, self._lift(x)))
+
+    def max(self, x: Value | float) -> Value:
+        return Value(self.ops, self.ops.emit("max", self.index, self._lift(x)))
+
+
+class Builder:
+    """A growing list of instructions in which equal instructions are one."""
+
+    def __init__(self) -> None:
+        self.instructions: list[Instruction] = []
+        self._known: dict[Instruction, int] = {}
+
+    def emit(self, op: str, *args: int, name: str = "", immediate: float = 0) -> int:
+        i = Instruction(op, args, name, immediate)
+        if i not in self._known:
+            self._known[i] = len(self.instructions)
+            self.instructions.append(i)
+        return self._known[i]
+
+    def constant(self, x: float) -> int:
+        return self.emit("constant", immediate=x)
+
+
+class Tracer(Builder):
+    """The `ops` of a `step`: arithmetic on values, and the parts of a timestep every neuron shares."""
+
+    def __init__(self, neuron: Steps, form: Form):
+        super().__init__()
+        self.neuron, self.form = neuron, form
+        self.states = neuron.states(form)
+        self.stores: dict[str, int] = {}
+        self.membranes: dict[str, int] = {}
+        self._was_reset: set[int] = set()
+
+    def value(self, index: int) -> Value:
+        return Value(self, index)
+
+    def parameter(self, name: str) -> Value:
+        """A number per channel that training may change: a run-time array, never a constant of the text."""
+        return self.value(self.emit("parameter", name=name))
+
+    def prev(self) -> Value:
+        """The last output, an integer in 0..D; it is a function of what is stored, not a memory."""
+        return self.value(self.emit("prev"))
+
+    def select(self, condition: Value, x: Value, y: Value | float) -> Value:
+        """x where the condition is 1, y where it is 0."""
+        other = y.index if isinstance(y, Value) else self.constant(y)
+        return self.value(self.emit("select", condition.index, x.index, other))
+
+    def cut(self, x: Value) -> Value:
+        """x itself, without a gradient."""
+        return self.value(self.emit("cut", x.index))
+
+    def codec(self, state: str) -> Codec | None:
+        return next(s.codec for s in self.states if s.name == state)
+
+    def _fires_in_store(self, state: str) -> bool:
+        codec = self.codec(state)
+        return codec is not None and codec.stores == "after reset"
+
+    def read(self, state: str) -> Value:
+        """The decoded stored value: the membrane that fired, L[c] or L[c] + reset * s by the codec."""
+        value = self.value(self.emit("decode", self.emit("state", name=state), name=state))
+        return value + self.parameter("reset") * self.prev() if self._fires_in_store(state) else value
+
+    def reset(self, u: Value, s: Value) -> Value:
+        """u after the reset that the neuron names; no gradient passes through the spike."""
+        if self.neuron.reset == "none":
+            return u
+        if self.neuron.reset == "zero":
+            after = self.select(self.cut(s) > 0, self.value(self.constant(0)), u)
+        else:
+            after = u - self.parameter("reset") * self.cut(s)
+        self._was_reset.add(after.index)
+        return after
+
+    def leak(self, v: Value, state: str = "u") -> Value:
+        """v after its leak: beta * v in full precision, otherwise the declared integer form of it."""
+        if self.form.codec is None:
+            return v * self.parameter("beta")
+        leak = self.form.leak
+        if isinstance(leak, Shift):
+            return v - (v >> self.parameter("leak.shift"))
+        if isinstance(leak, Dyadic):
+            return v * self.parameter("leak.multiplier") >> self.parameter("leak.shift")
+        if self._sees_current(v.index):
+            raise BadInput(
+                "a leak on state plus input must be a Shift() or Dyadic() leak, not Carry(): a carry table is "
+                "read at a stored code, and the sum is not one; choose QuantConfig(leak=Dyadic()) for this layer"
+            )
+        codec = self.codec(state)
+        if codec is None or codec.bits > 8:
+            raise BadInput(
+                f"a Carry() leak must have at most 8 state bits (a table of 2^n entries), not "
+                f"{codec.bits if codec else 'full precision'}; choose QuantConfig(leak=Shift()) or Dyadic()"
+            )
+        code = self.emit("state", name=state)
+        rows = self._fires_in_store(state) and v.index not in self._was_reset and self.neuron.reset != "none"
+        args = (code, self.emit("prev"), v.index) if rows else (code, v.index)
+        return self.value(self.emit("lookup", *args, name="carry"))
+
+    def _sees_current(self, index: int) -> bool:
+        i = self.instructions[index]
+        return i.op == "current" or any(self._sees_current(a) for a in i.args)
+
+    def _spikes(self, x: Value, state: str, gate: Value | None) -> Value:
+        op = "ge" if self.neuron.compare == ">=" else "gt"
+        total: Value | None = None
+        for d in range(self.neuron.spikes):
+            theta = self.parameter(threshold_name(d))
+            fired = self.value(self.emit(op, x.index, theta.index, name=state))
+            total = fired if total is None else total + fired
+        if total is None:
+            raise BadInput(f"a neuron must send at least one spike, not spikes={self.neuron.spikes}")
+        return total if gate is None else self.select(gate, total, 0)
+
+    def store(self, state: str, x: Value) -> Value:
+        """Encode x as the next value of a state that does not fire; returns what was stored, decoded."""
+        self.stores[state] = self.emit("encode", x.index, name=state, immediate=int(self.form.block_ends))
+        self.membranes[state] = self.emit("decode", self.stores[state], name=state)
+        return self.value(self.membranes[state])
+
+    def fire(self, state: str, x: Value, gate: Value | None = None) -> Value:
+        """Encode x as the next membrane and fire from what was stored; where `gate` is 0 nothing fires."""
+        if not self._fires_in_store(state):
+            return self._spikes(self.store(state, x), state, gate)
+        s = self._spikes(x, state, gate)
+        stored = self.store(state, self.reset(x, s))
+        self.membranes[state] = (stored + self.parameter("reset") * self.cut(s)).index
+        return s
+
+
+def threshold_name(d: int) -> str:
+    """Parameter of the d-th threshold, counted from 0."""
+    return "theta" if d == 0 else f"theta.{d + 1}"
+
+
+@lru_cache(maxsize=256)
+def trace(neuron: Steps, form: Form) -> Body:
+    """The body of a neuron: synapses are integrated, `step` runs, states are stored, the output is named.
+
+    In integers the current is gain * S + bias, S the wide integer sum of the synapses and gain a signed power
+    of two per channel; in full precision it is the current itself.
+
+    Raises:
+        BadInput: a combination of fields that has no meaning, with the repair.
+    """
+    codec = form.codec
+    if codec is not None and codec.stores == "after reset" and neuron.reset == "none":
+        raise BadInput(
+            "a state stored after reset needs a reset, but the neuron has reset='none'; "
+            "choose stores='before reset' for its state"
+        )
+    ops = Tracer(neuron, form)
+    current = ops.value(ops.emit("current"))
+    if codec is not None:
+        current = current * ops.parameter("gain") + ops.parameter("bias")
+    state = {s.name: ops.read(s.name) for s in ops.states}
+    reads = {name: v.index for name, v in state.items()}
+    spike = neuron.step(ops, state, current)
+    missing = [s.name for s in ops.states if s.name not in ops.stores]
+    if missing:
+        raise BadProgram(f"step must store every state it declares, but did not store {', '.join(missing)}")
+    if isinstance(codec, TableCodec) and neuron.spikes > 1 and codec.stores == "before reset" and codec.bits < 2:
+        raise BadInput("a table that holds several thresholds needs at least 2 bits")
+    return Body(
+        instructions=tuple(ops.instructions),
+        states=ops.states,
+        stores=tuple(ops.stores[s.name] for s in ops.states),
+        membranes=tuple(ops.membranes[s.name] for s in ops.states),
+        reads=tuple(reads[s.name] for s in ops.states),
+        spike=spike.index,
+        spikes=neuron.spikes,
+        reset=neuron.reset,
+        strict=neuron.compare == ">",
+        surrogate=neuron.surrogate,
+    )
