@@ -1,0 +1,172 @@
+"""Reading arrays of unsigned bytes from files that are not trusted: idx, idx.gz and npz.
+
+A file says how large its array is before the array begins. Here that claim is compared with what is
+expected, and with a cap, before anything is decompressed or allocated; afterwards the content must be
+exactly as long as claimed. Everything that is wrong with a file raises BadData with its path.
+
+Formats: idx as on the MNIST page of LeCun, Cortes and Burges (two zero bytes, type, number of dimensions,
+big-endian sizes, values); npz and npy as in numpy.lib.format, versions 1 and 2.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadData
+
+MAX_IMAGES = 100_000  # images or labels in one file; Fashion-MNIST has 60,000
+MAX_NPZ_BYTES = 256 << 20  # of the npz file itself, whose directory zipfile reads whole
+MAX_NPY_HEADER = 1024  # bytes; numpy writes 118
+
+Shape = tuple[int | None, ...]  # what is expected; None is any number of images
+
+# What gzip, zipfile and the file system raise on bytes that do not fit the format
+BROKEN = (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile, struct.error)
+NPY_HEADER = re.compile(
+    r"\{ *'descr': *'([^']{1,16})', *'fortran_order': *(True|False), *"
+    r"'shape': *\(((?:\d{1,19}, *)*(?:\d{1,19})?)\),? *\} *\n?"
+)
+
+
+class Stream(Protocol):
+    """What gzip, zipfile and an open file have in common."""
+
+    def read(self, n: int, /) -> bytes: ...
+
+
+def read_idx(path: Path, expected: Shape) -> NDArray[np.uint8]:
+    """The array in an idx file, or in a gzipped one where the name ends in .gz."""
+    unpack = gzip.open if path.suffix == ".gz" else Path.open
+    with reading(path, "an idx file"), unpack(path, "rb") as stream:
+        magic = bytes([0, 0, 8, len(expected)])  # 8: unsigned byte
+        start = stream.read(4)
+        if start != magic:
+            raise BadData(
+                f"{path} must start with the idx magic number {magic.hex()} (unsigned bytes, "
+                f"{len(expected)} dimensions), but starts with {start.hex() or 'nothing'}; give the idx "
+                f"file as published, with a name in .gz where it is gzipped"
+            )
+        sizes = stream.read(4 * len(expected))
+        if len(sizes) != 4 * len(expected):
+            raise BadData(f"{path} must name {len(expected)} sizes, but ends before; fetch it again")
+        shape = struct.unpack(f">{len(expected)}I", sizes)
+        check_shape(str(path), shape, expected)
+        return read_values(str(path), stream, shape)
+
+
+def read_npz(path: Path, expected: Mapping[str, Shape]) -> dict[str, NDArray[np.uint8]]:
+    """The named arrays in an npz file; other arrays in it are not looked at."""
+    with reading(path, "an npz file"):
+        if path.stat().st_size > MAX_NPZ_BYTES:
+            raise BadData(
+                f"{path} must have at most {MAX_NPZ_BYTES:,} bytes, but has {path.stat().st_size:,}; "
+                f"give a file with the arrays {', '.join(expected)} alone"
+            )
+        with zipfile.ZipFile(path) as archive:
+            return {name: read_npy(path, archive, name, shape) for name, shape in expected.items()}
+
+
+def read_npy(path: Path, archive: zipfile.ZipFile, name: str, expected: Shape) -> NDArray[np.uint8]:
+    """One array of an open npz file."""
+    where = f"array {name} in {path}"
+    entries = [entry for entry in archive.infolist() if entry.filename == f"{name}.npy"]
+    if len(entries) != 1:
+        known = ", ".join(entry.filename.removesuffix(".npy")[:40] for entry in archive.infolist()[:8])
+        raise BadData(
+            f"{path} must hold one array {name}, but holds {len(entries)} of that name "
+            f"(it holds: {known or 'nothing'}); save it with numpy.savez_compressed"
+        )
+    (entry,) = entries
+    if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise BadData(
+            f"{where} must be stored or deflated without a password, but is encrypted or uses zip method "
+            f"{entry.compress_type}; save it with numpy.savez_compressed"
+        )
+    with archive.open(entry) as stream:
+        header, length = read_npy_header(where, stream)
+        match = NPY_HEADER.fullmatch(header)
+        if match is None:
+            raise BadData(
+                f"{where} must have a plain npy header, but has {header[:80]!r}; save it with numpy"
+            )
+        kind, fortran, sizes = match.groups()
+        shape = tuple(int(size) for size in sizes.split(",") if size.strip())
+        if kind not in ("|u1", "u1"):
+            raise BadData(f"{where} must be uint8, but is {kind!r}; convert it with astype(numpy.uint8)")
+        check_shape(where, shape, expected)
+        if entry.file_size != length + math.prod(shape):
+            raise BadData(
+                f"{where} must have {length + math.prod(shape):,} bytes for shape {list(shape)}, but the zip "
+                f"directory says {entry.file_size:,}; fetch or save the file again"
+            )
+        return read_values(where, stream, shape, "F" if fortran == "True" else "C")
+
+
+def read_npy_header(where: str, stream: Stream) -> tuple[str, int]:
+    """The header of an npy stream as text, and how many bytes were read up to the values."""
+    start = stream.read(8)
+    if start[:6] != b"\x93NUMPY" or start[6:] not in (b"\x01\x00", b"\x02\x00"):
+        raise BadData(
+            f"{where} must be npy of version 1.0 or 2.0, but starts with {start.hex() or 'nothing'}; "
+            f"save it with numpy"
+        )
+    width = 2 * start[6]
+    length = int.from_bytes(stream.read(width), "little")
+    if length > MAX_NPY_HEADER:
+        raise BadData(
+            f"{where} must have an npy header of at most {MAX_NPY_HEADER} bytes, but claims {length:,}; "
+            f"save it with numpy"
+        )
+    return stream.read(length).decode("latin-1"), 8 + width + length
+
+
+def read_values(where: str, stream: Stream, shape: Sequence[int], order: str = "C") -> NDArray[np.uint8]:
+    """All remaining bytes of a stream, which must be exactly as many as the shape holds."""
+    size = math.prod(shape)
+    values = stream.read(size + 1)  # one more: it also makes gzip and zip check their CRC
+    if len(values) != size:
+        raise BadData(
+            f"{where} must hold {size:,} bytes for shape {list(shape)}, but "
+            f"{'holds more' if len(values) > size else f'ends after {len(values):,}'}; fetch it again"
+        )
+    array = np.frombuffer(values, np.uint8).reshape(shape, order="F" if order == "F" else "C")
+    return np.array(array, order="C")  # a copy, because what frombuffer gives cannot be written to
+
+
+def check_shape(where: str, given: Sequence[int], expected: Shape) -> None:
+    """Refuse a shape that is not the expected one, or more images than the cap."""
+    wanted = str(["N" if size is None else size for size in expected]).replace("'", "")
+    fits = len(given) == len(expected) and all(
+        want in (None, size) for size, want in zip(given, expected, strict=True)
+    )
+    if not fits:
+        raise BadData(f"{where} must have shape {wanted}, but claims {list(given)}; give another file")
+    if not 1 <= given[0] <= MAX_IMAGES:
+        raise BadData(
+            f"{where} must have shape {wanted} with 1 <= N <= {MAX_IMAGES:,}, but claims {given[0]:,}; "
+            f"give another file"
+        )
+
+
+@contextmanager
+def reading(path: Path, what: str) -> Generator[None, None, None]:
+    """Turn every error of the libraries below into BadData that names the file."""
+    try:
+        yield
+    except BROKEN as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise BadData(
+            f"{path} must be {what} that can be read, but fails with {reason}; fetch it again"
+        ) from error
