@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "encode": f"{BASE} quant kernels nn",
     "data": f"{BASE} quant kernels nn",
     "models": f"{BASE} quant kernels nn",
-    "train": f"{BASE} quant kernels nn",
+    "train": f"{BASE} quant kernels nn encode data",
     # where both halves meet
     "lower": f"{WAIST} {TORCH}",
     "interop": f"{WAIST} {TORCH} lower",

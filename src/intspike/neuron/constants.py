@@ -40,19 +40,20 @@ def table_levels(neuron: Neuron, codec: Table, theta: Ints, fractions: Sequence[
     if after and f[-1] >= 1:
         raise BadInput(f"levels stored after reset must lie below threshold (1), not reach {f[-1]:g}")
     levels = fixed.half_up(f * theta[:, None].astype(np.float64))
-    edges = (levels[:, 1:] + levels[:, :-1] + 1) >> 1
+    thresholds: dict[int, Ints] = {}  # by the boundary that a threshold is
     for d in range(1, neuron.spikes + 1) if not after else (1,):
         first = d * theta + strict  # the smallest membrane that fires d times
         above = int((f < d).sum())  # the first code that fires d times
         levels[:, :above] = np.minimum(levels[:, :above], first[:, None] - 1)
         if after:
-            edges = (levels[:, 1:] + levels[:, :-1] + 1) >> 1
             continue
         if above > codec.high or (d < neuron.spikes and not ((f >= d) & (f < d + 1)).any()):
             raise BadInput(f"levels stored before reset must have one at or above {d} thresholds, not {list(f)}")
         levels[:, above:] = np.maximum(levels[:, above:], first[:, None])
-        edges = np.where(np.arange(codec.high) >= above, (levels[:, 1:] + levels[:, :-1] + 1) >> 1, edges)
-        edges[:, above - 1] = first
+        thresholds[above - 1] = first
+    edges = (levels[:, 1:] + levels[:, :-1] + 1) >> 1
+    for j, first in thresholds.items():
+        edges[:, j] = first
     if not ((levels[:, 1:] >= edges).all() and (levels[:, :-1] < edges).all()):
         raise BadInput(
             f"levels must stay distinct as integers, but two of {[float(x) for x in f]} are one at theta = "
@@ -83,31 +84,43 @@ def carry(neuron: Neuron, form: Form, levels: Ints, edges: Ints, reset: Ints, th
     """carry[c] = half_up(beta * v[c]), v the level after its reset line; with guaranteed decay, moved to rest.
 
     Returns:
-        [C, 2^n], or [C, D + 1, 2^n] where the spike is stored and the reset comes behind the leak.
+        [C, 2^n], or [C, D + 1, 2^n] where the code alone does not tell what the last output took from v: the
+        spike is stored and the reset comes behind the leak, or a second state can silence a code that fires.
     """
     codec, leak = form.codec, form.leak
     assert codec is not None and isinstance(leak, Carry)
     strict = neuron.compare == ">"
     before_leak = getattr(neuron, "reset_order", "before leak") == "before leak"
-    spikes = sum(((levels >= t[:, None] + strict).astype(np.int64) for t in thetas), np.zeros_like(levels))
-    if codec.stores == "after reset" or neuron.reset == "none" or not before_leak:
-        v = levels
-    elif neuron.reset == "zero":
-        v = np.where(spikes > 0, 0, levels)
-    else:
-        v = levels - reset[:, None] * spikes
-    rounded = fixed.half_up(beta[:, None] * v)
-    if leak.decay == "guaranteed":
-        code = np.arange(levels.shape[1])
-        rest = codec.rest - codec.low
-        pad = np.zeros((len(levels), 1), np.int64)
-        lower, upper = np.hstack([pad, edges]), np.hstack([edges, pad])
-        rounded = np.where(code > rest, np.minimum(rounded, lower - 1), rounded)
-        rounded = np.where(code < rest, np.maximum(rounded, upper), rounded)
-    if codec.stores == "before reset" or before_leak or neuron.reset == "none":
+    outputs = range(1, neuron.spikes + 1)
+
+    def after_reset(spikes: Any) -> Ints:
+        if neuron.reset == "zero":
+            return np.where(spikes > 0, 0, levels)
+        return levels - reset[:, None] * spikes
+
+    def decayed(v: Ints) -> Ints:
+        rounded = fixed.half_up(beta[:, None] * v)
+        if leak.decay == "guaranteed":
+            code = np.arange(levels.shape[1])
+            rest = codec.rest - codec.low
+            pad = np.zeros((len(levels), 1), np.int64)
+            lower, upper = np.hstack([pad, edges]), np.hstack([edges, pad])
+            rounded = np.where(code > rest, np.minimum(rounded, lower - 1), rounded)
+            rounded = np.where(code < rest, np.maximum(rounded, upper), rounded)
         return rounded
-    fired = [fixed.half_up(beta[:, None] * (levels + reset[:, None] * s)) for s in range(1, neuron.spikes + 1)]
-    return np.stack([rounded, *fired], axis=1)
+
+    if neuron.reset == "none":
+        return decayed(levels)
+    if codec.stores == "after reset":
+        if before_leak:
+            return decayed(levels)
+        fired = [fixed.half_up(beta[:, None] * (levels + reset[:, None] * s)) for s in outputs]
+        return np.stack([decayed(levels), *fired], axis=1)
+    if not before_leak:
+        return decayed(levels)
+    if len(neuron.states(form)) > 1:  # a code at or above threshold may have been silent
+        return np.stack([decayed(levels), *(decayed(after_reset(s)) for s in outputs)], axis=1)
+    return decayed(after_reset(sum((levels >= t[:, None] + strict).astype(np.int64) for t in thetas)))
 
 
 def constants(

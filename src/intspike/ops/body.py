@@ -66,15 +66,22 @@ class Body:
         for i in self.instructions:
             if i.op == "parameter" or i.op == "lookup":
                 names[i.name] = None
-            elif i.op in ("encode", "decode"):
+            elif i.op in ("encode", "decode") and i.name in self.quantized:
                 names.update(dict.fromkeys(codec_parameters(i.name, self.codec(i.name), i.op)))
         return tuple(names)
+
+    @cached_property
+    def quantized(self) -> frozenset[str]:
+        """States that have a codec (none in full precision)."""
+        return frozenset(s.name for s in self.states if s.codec is not None)
 
     def codec(self, state: str) -> Codec:
         for s in self.states:
             if s.name == state and s.codec is not None:
                 return s.codec
-        raise BadProgram(f"a body must declare a codec for every state it encodes, but has none for {state!r}")
+        raise BadProgram(
+            f"a body must declare a codec for every state it encodes, but has none for {state!r}"
+        )
 
     @cached_property
     def firing(self) -> frozenset[str]:
@@ -107,7 +114,8 @@ class Body:
             if i.name:
                 parts.append(i.name)
             if i.op == "constant" or i.immediate:
-                parts.append(f"{i.immediate:g}")
+                whole = i.immediate == round(i.immediate)  # a long integer is shown in full
+                parts.append(f"{i.immediate:.0f}" if whole else f"{i.immediate:g}")
             lines.append(f"%{k} = {i.op} {' '.join(parts)}".rstrip())
         lines += [f"store {s.name} <- %{k}" for s, k in zip(self.states, self.stores, strict=True)]
         lines.append(f"spike <- %{self.spike}")
@@ -130,7 +138,7 @@ def parameter_shape(body: Body, name: str) -> tuple[int, ...]:
             state = body.instructions[i.args[0]].name
             entries = 1 << body.codec(state).bits
             return (entries,) if len(i.args) == 2 else (body.spikes + 1, entries)
-        if i.op in ("encode", "decode") and name in codec_parameters(i.name, body.codec(i.name), i.op):
+        if i.op in ("encode", "decode") and i.name in body.quantized and name in codec_parameters(i.name, body.codec(i.name), i.op):
             bits = body.codec(i.name).bits
             if name.endswith(".levels"):
                 return (1 << bits,)

@@ -50,6 +50,11 @@ class Table:
             raise BadInput(f"the rest code must be one of the codes 0..{self.high}, not {self.rest}")
 
     @property
+    def has_top(self) -> bool:
+        """No: the top level of a table lies where it must."""
+        return False
+
+    @property
     def low(self) -> int:
         return 0
 

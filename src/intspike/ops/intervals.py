@@ -8,7 +8,6 @@ interval rules of the op table.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
 
 import numpy as np
 
@@ -34,9 +33,8 @@ def storable(body: Body, parameters: Mapping[str, Ints]) -> tuple[dict[str, Ints
     count = int(np.prod([c.high - c.low + 1 for c in codecs.values()])) * (body.spikes + 1)
     if count * channels > _MOST_ENUMERATED:
         return None
-    combos = np.array(
-        list(product(*(range(c.low, c.high + 1) for c in codecs.values()), range(body.spikes + 1))), np.int64
-    )
+    sizes = [*(c.high - c.low + 1 for c in codecs.values()), body.spikes + 1]
+    combos = np.indices(sizes, np.int64).reshape(len(sizes), -1).T + [*(c.low for c in codecs.values()), 0]
     codes = {name: combos[:, k : k + 1] for k, name in enumerate(codecs)}
     prev = combos[:, -1:]
     channel = np.arange(channels)[None, :]
@@ -45,6 +43,8 @@ def storable(body: Body, parameters: Mapping[str, Ints]) -> tuple[dict[str, Ints
     for name, codec in codecs.items():
         if name not in body.firing:
             continue  # a counter
+        if codec.has_top:
+            valid &= codes[name] <= parameters[f"{name}.high"][None, :]
         if codec.stores == "before reset":
             values = evaluate_many(
                 body, live(body, body.reads[list(codecs).index(name)]), None, codes, prev, parameters, channel
@@ -80,12 +80,17 @@ def intervals(
     channels = len(low)
     order = live(body, *forward_roots(body), *body.membranes)
     bounds: dict[int, tuple[Ints, Ints]] = {}
+    from_codes = [k for k in order if "current" not in _seen_forward(body, k)]
+    for k in from_codes:
+        bounds[k] = _bound(body, k, parameters, low, high, bounds, channels)
     pairs = storable(body, parameters)
     if pairs is not None:
         codes, prev, valid = pairs
-        from_codes = [k for k in order if "current" not in _seen_forward(body, k)]
         values = evaluate_many(body, from_codes, None, codes, prev, parameters, np.arange(channels)[None, :])
         for k, v in values.items():
+            if np.ndim(v) < 2 or len(v) == 1:  # parameters and what follows from them
+                bounds[k] = (np.broadcast_to(v, (1, channels))[0],) * 2
+                continue
             table = np.broadcast_to(v, valid.shape)
             bounds[k] = (
                 np.where(valid, table, LIMIT).min(0),
@@ -94,12 +99,6 @@ def intervals(
     for k in order:
         if k not in bounds:
             bounds[k] = _bound(body, k, parameters, low, high, bounds, channels)
-        lo, hi = bounds[k]
-        if np.any(lo <= -LIMIT) or np.any(hi >= LIMIT):
-            raise RangeExceeded(
-                f"every value of a step must fit 63 bits, but %{k} = {body.instructions[k].op} could reach "
-                f"{int(np.min(lo))}..{int(np.max(hi))}; use smaller weights, gains or thresholds"
-            )
     return bounds
 
 
@@ -144,4 +143,11 @@ def _bound(
         case _:
             rule = OPS[i.op].interval
             assert rule is not None, i.op
-            return rule(*(bounds[a] for a in i.args))
+            # in Python integers: the bounds of a product may need more than 64 bits before they are refused
+            lo, hi = rule(*((lo.astype(object), hi.astype(object)) for lo, hi in (bounds[a] for a in i.args)))
+            if np.any(lo <= -LIMIT) or np.any(hi >= LIMIT):
+                raise RangeExceeded(
+                    f"every value of a step must fit 63 bits, but %{k} = {i.op} could reach "
+                    f"{int(np.min(lo))}..{int(np.max(hi))}; use smaller weights, gains or thresholds"
+                )
+            return lo.astype(np.int64), hi.astype(np.int64)

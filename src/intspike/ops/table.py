@@ -141,7 +141,7 @@ def _grad_encode(a: Adjoints, k: int, g: int) -> None:
         inside = a.emit(
             "mul",
             a.emit("gt", code, a.constant(codec.low)),
-            a.emit("gt", a.constant(codec.high), code),
+            a.emit("gt", a.parameter(f"{i.name}.high") if codec.has_top else a.constant(codec.high), code),
         )
         g = a.emit("mul", g, inside)
     a.accumulate(i.args[0], g)
@@ -220,7 +220,7 @@ _ROWS = [
         "one multiplexer", real=True,
     ),
     Op(
-        "wrap", 3, "the integer in low..low + 2^bits - 1 equal to x modulo 2^bits", fixed.wrap, None,
+        "wrap", 3, "the integer in low..low + 2^bits - 1 equal to x modulo 2^bits", fixed.wrap, fixed.wrap,
         lambda x, low, bits: (low[0], low[1] + 2 ** bits[1] - 1), _grad_pass, "wrap({0}, {1}, {2})", "wires",
     ),
     Op(

@@ -217,7 +217,10 @@ class Tracer(Builder):
                 f"{codec.bits if codec else 'full precision'}; choose QuantConfig(leak=Shift()) or Dyadic()"
             )
         code = self.emit("state", name=state)
-        rows = self._fires_in_store(state) and v.index not in self._was_reset and self.neuron.reset != "none"
+        # a row for each output where the code alone does not tell what the last output took from v
+        was_reset = v.index in self._was_reset
+        rows = not was_reset if self._fires_in_store(state) else was_reset and len(self.states) > 1
+        rows = rows and self.neuron.reset != "none"
         args = (code, self.emit("prev"), v.index) if rows else (code, v.index)
         return self.value(self.emit("lookup", *args, name="carry"))
 

@@ -1,0 +1,14 @@
+"""Encoders: frames to inputs over time."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..errors import BadInput
+
+
+def direct(x: Tensor, timesteps: int) -> Tensor:
+    """The same frame at every timestep: [B, ...] to [T, B, ...] without a copy (time has stride 0)."""
+    if timesteps < 1:
+        raise BadInput(f"timesteps must be at least 1, not {timesteps}")
+    return x.expand(timesteps, *x.shape)

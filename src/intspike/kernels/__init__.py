@@ -1,0 +1,3 @@
+"""Traced bodies as fused loops over time, and the oracle that judges them."""
+
+from .fused import run as run

@@ -1,0 +1,290 @@
+"""From a quantized network to its integer program, and the report that says what that did to every parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from ..errors import IntspikeError, NotLowerable
+from ..ir import Conv, Dense, Edge, Input, Join, Node, Pool, Program, Readout, frozen, ranges
+from ..ir import Neuron as NeuronNode
+from ..measure.codes import stuck_codes
+from ..nn import Group, Integers, Network
+from ..nn.group import pair
+from ..nn.network import Step, value_scales
+from ..ops import Carry, Dyadic, trace
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What lowering did to one parameter of a layer.
+
+    Attributes:
+        layer, name: whose.
+        status: "exact", "snapped" (rounded to the integer that training and evaluation already compute with), or
+            "refused".
+        lsb: the largest distance that rounding moved it, in LSB of the membrane.
+        detail: what it became, or the repair.
+    """
+
+    layer: str
+    name: str
+    status: Literal["exact", "snapped", "refused"]
+    lsb: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a layer became.
+
+    Attributes:
+        name: of the neurons.
+        theta: smallest and largest integer threshold.
+        stuck: codes that map to themselves without input though they are not rest, and in how many channels.
+        constant: channels whose gain was too near zero to matter.
+        sum_bits, membrane_bits: proved widths of the synaptic sum and of the wide sum inside a step.
+        state_bits: width of the stored code.
+    """
+
+    name: str
+    theta: tuple[int, int]
+    stuck: Mapping[int, int]
+    constant: int
+    sum_bits: int
+    membrane_bits: int
+    state_bits: int
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """The lowerability report of a network."""
+
+    parameters: tuple[Parameter, ...]
+    layers: tuple[Layer, ...]
+
+    @property
+    def refused(self) -> tuple[Parameter, ...]:
+        return tuple(p for p in self.parameters if p.status == "refused")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {"parameters": [asdict(p) for p in self.parameters], "layers": [asdict(x) for x in self.layers]}
+
+    def __str__(self) -> str:
+        lines = [f"{'layer':<10} {'parameter':<18} {'status':<8} {'moved':>9}  detail"]
+        for p in self.parameters:
+            moved = f"{p.lsb:.3f} LSB" if p.status == "snapped" else ""
+            lines.append(f"{p.layer:<10} {p.name:<18} {p.status:<8} {moved:>9}  {p.detail}")
+        for x in self.layers:
+            stuck = ", ".join(f"{code} ({n} channels)" for code, n in x.stuck.items()) or "none"
+            lines.append(
+                f"{x.name}: state {x.state_bits} bits, theta {x.theta[0]}..{x.theta[1]} LSB, synaptic sum "
+                f"{x.sum_bits} bits, wide sum {x.membrane_bits} bits (proved); stuck codes: {stuck}"
+                + (f"; {x.constant} constant neurons" if x.constant else "")
+            )
+        return "\n".join(lines)
+
+
+def lower(net: Network, *, input_shape: tuple[int, ...] | None = None) -> Program:
+    """The integer program of a quantized network, read from the integers its evaluation computes with.
+
+    Args:
+        input_shape: (C, H, W) or (N,); needed only for a network that has never run.
+
+    Raises:
+        NotLowerable: full precision, or an operation without an exact integer form; all are named, with repairs.
+        RangeExceeded: sums that could pass 2^24, where float32 stops being exact.
+    """
+    return lower_with_report(net, input_shape=input_shape)[0]
+
+
+def lower_with_report(
+    net: Network, *, input_shape: tuple[int, ...] | None = None
+) -> tuple[Program, Lowering]:
+    """As `lower`, with the report."""
+    refused = _refusals(net)
+    if refused:
+        raise NotLowerable(
+            "a network must be exact in integers to be lowered, but\n"
+            + "\n".join(f"  {p.layer}: {p.name}: {p.detail}" for p in refused)
+        )
+    shape = input_shape or net.input_shape
+    if shape is None:
+        raise NotLowerable("the shape of the input must be known; run the network once, or pass input_shape=(C, H, W)")
+    was_training = net.training
+    net.eval()
+    try:
+        made = _Lowerer(net, tuple(shape))
+    finally:
+        net.train(was_training)
+    program = Program(tuple(made.nodes), made.units, {"source": "intspike.lower"})
+    return program, _report(program, made.integers)
+
+
+def _refusals(net: Network) -> list[Parameter]:
+    found: list[Parameter] = []
+    for s in net.steps:
+        if s.kind == "other":
+            what = type(s.module).__name__
+            found.append(
+                Parameter(
+                    s.name, what, "refused", 0.0,
+                    "has no integer form; replace it by a pool, a flatten, an addition or a layer with neurons",
+                )  # fmt: skip
+            )
+    for g in net.layers:
+        for name, value in (("weight", g.weight), ("state", g.state)):
+            if value is None:
+                repair = f"is in full precision; quantize(net, QuantConfig({name}=...)) first"
+                found.append(Parameter(g.name, name, "refused", 0.0, repair))
+        tensors: list[tuple[str, torch.Tensor | None]] = [("theta", g.neuron.theta), ("beta", g.neuron.beta)]
+        tensors += [(f"{n}.weight", m.weight) for n, m in zip(g.synapse_names, g.modules_of_synapses, strict=True)]
+        for name, value in tensors:
+            if value is not None and not bool(torch.isfinite(value).all()):
+                found.append(Parameter(g.name, name, "refused", 0.0, "must be finite, but holds NaN or infinity"))
+    if not found:
+        try:
+            value_scales(net)
+        except NotLowerable as e:
+            found.append(Parameter("network", "scales", "refused", 0.0, str(e)))
+    return found
+
+
+class _Lowerer:
+    def __init__(self, net: Network, shape: tuple[int, ...]):
+        self.net, self.shape = net, shape
+        self.scales, self.most = value_scales(net)
+        self.nodes: list[Node] = []
+        self.units: dict[str, np.ndarray] = {}
+        self.integers: dict[str, tuple[Group, Integers]] = {}
+        self.alias: dict[str, str] = {}  # value of the network -> node that holds it
+        for s in net.steps:
+            self._step(s)
+        self.nodes.append(Readout("readout", Edge(self.alias[net.output]), "count"))
+
+    def _step(self, s: Step) -> None:
+        sources = [Edge(self.alias[i]) for i in s.inputs]
+        match s.kind:
+            case "input":
+                self.nodes.append(Input(s.name, self.shape, 0, s.module.high))
+                self.units[s.name] = np.array([s.module.scale])
+            case "group":
+                group = self.net.groups[s.name]
+                assert isinstance(group, Group)
+                self._group(group, sources)
+            case "flatten" | "dropout":
+                self.alias[s.name] = sources[0].source  # a dense node flattens by itself
+                return
+            case "pool":
+                kind = "max" if isinstance(s.module, torch.nn.MaxPool2d) else "sum"
+                if kind == "max" and self.most[s.inputs[0]] == 1:
+                    kind = "or"
+                self.nodes.append(_pool(s.name, sources[0], s.module, kind))
+            case _:
+                self.nodes.append(Join(s.name, tuple(sources), "add"))
+        self.alias[s.name] = s.name
+
+    def _group(self, g: Group, sources: list[Edge]) -> None:
+        made = g.integers(self.scales[g.sources[0]], self.most[g.sources[0]])
+        self.integers[g.name] = g, made
+        currents: list[Edge] = []
+        for name, source, m, codes in zip(g.synapse_names, sources, g.modules_of_synapses, made.codes, strict=True):
+            if isinstance(m, torch.nn.Linear):
+                self.nodes.append(Dense(name, source, frozen(codes)))
+            else:
+                assert not isinstance(m.padding, str)
+                self.nodes.append(Conv(name, source, frozen(codes), pair(m.stride), pair(m.padding), m.groups))
+            currents.append(Edge(name))
+        if len(currents) > 1:
+            self.nodes.append(Join(f"{g.name}.sum", tuple(currents), "add"))
+            currents = [Edge(f"{g.name}.sum")]
+        if g.pool is not None:
+            average = isinstance(g.pool, torch.nn.AvgPool2d)
+            negative = made.constants["gain"] < 0
+            minimum = frozen(negative.astype(np.int64)) if negative.any() and not average else None
+            name = f"{g.name}.pool"
+            self.nodes.append(_pool(name, currents[0], g.pool, "sum" if average else "max", minimum))
+            currents = [Edge(name)]
+        constants = {k: frozen(a) for k, a in made.constants.items()}
+        self.nodes.append(NeuronNode(g.name, currents[0], trace(g.neuron.equation, made.form), constants))
+        self.units[g.name] = made.unit
+
+
+def _pool(name: str, source: Edge, m: Any, kind: Any, minimum: Any = None) -> Pool:
+    return Pool(name, source, kind, pair(m.kernel_size), pair(m.stride), minimum)
+
+
+def _report(program: Program, integers: Mapping[str, tuple[Group, Integers]]) -> Lowering:
+    parameters: list[Parameter] = []
+    layers: list[Layer] = []
+    proved = ranges(program)
+    for name, (group, made) in integers.items():
+        for synapse, codes in zip(group.synapse_names, made.codes, strict=True):
+            detail = f"codes {codes.min()}..{codes.max()}, the ones training computes with"
+            parameters.append(Parameter(name, f"{synapse}.weight", "exact", 0.0, detail))
+        parameters += _snaps(name, group, made)
+        node = program[name]
+        assert isinstance(node, NeuronNode)
+        theta = made.constants["theta"]
+        codec = node.body.codec("u")
+        layers.append(
+            Layer(
+                name,
+                (int(theta.min()), int(theta.max())),
+                stuck_codes(node),
+                int(made.constant.sum()),
+                proved[node.source.source].bits,
+                proved[name].bits,
+                codec.bits,
+            )
+        )
+    return Lowering(tuple(parameters), tuple(layers))
+
+
+def _snaps(layer: str, group: Group, made: Integers) -> list[Parameter]:
+    found: list[Parameter] = []
+    for name in ("theta", "bias"):
+        lsb = float(np.abs(made.constants[name] - made.exact[name])[~made.constant].max(initial=0.0))
+        share = float((lsb / made.constants["theta"].min()) * 100)
+        status = "exact" if lsb == 0 else "snapped"
+        found.append(Parameter(layer, name, status, lsb, f"at most {share:.2g} % of theta"))
+    if group.neuron.equation.has_leak:
+        beta = group.neuron.beta.detach().double().numpy()
+        leak = made.form.leak
+        if isinstance(leak, Carry):
+            found.append(Parameter(layer, "beta", "exact", 0.0, f"carry table, {leak.decay} decay"))
+        else:
+            if isinstance(leak, Dyadic):
+                real = made.constants["leak.multiplier"] / 2.0**leak.bits
+            else:
+                real = 1 - 0.5 ** made.constants["leak.shift"].astype(float)
+            moved = float(np.abs(real - beta).max())
+            lsb = moved * float(made.constants["theta"].max())
+            what = f"{type(leak).__name__.lower()} leak {real.min():g}..{real.max():g} for beta {beta.min():g}..{beta.max():g}"
+            found.append(Parameter(layer, "beta", "exact" if moved == 0 else "snapped", lsb, what))
+    if "u.levels" in made.constants:
+        state = group.state
+        fractions = np.asarray(state.fractions)  # type: ignore[union-attr]
+        exact = fractions * made.exact["theta"][:, None]
+        lsb = float(np.abs(made.constants["u.levels"] - exact)[~made.constant].max(initial=0.0))
+        found.append(Parameter(layer, "levels", "snapped" if lsb else "exact", lsb, f"{len(fractions)} a channel"))
+    else:
+        shifts = made.constants["u.shift"]
+        found.append(Parameter(layer, "step", "exact", 0.0, f"2^{shifts.min()}..2^{shifts.max()} LSB"))
+    return found
+
+
+def lowerability(net: Network) -> Lowering:
+    """The report of a network, refusals included, without raising on them."""
+    refused = _refusals(net)
+    if refused:
+        return Lowering(tuple(refused), ())
+    try:
+        return lower_with_report(net)[1]
+    except IntspikeError as e:
+        return Lowering((Parameter("network", type(e).__name__, "refused", 0.0, str(e)),), ())

@@ -1,0 +1,12 @@
+"""Networks: ordinary torch modules with intspike neurons, in full precision or quantized."""
+
+from .group import Group as Group
+from .group import Integers as Integers
+from .network import Network as Network
+from .network import Record as Record
+from .neuron import IF as IF
+from .neuron import LIF as LIF
+from .neuron import Input as Input
+from .neuron import Neuron as Neuron
+from .quantize import calibrate as calibrate
+from .quantize import quantize as quantize

@@ -1,0 +1,400 @@
+"""A group: what lies between two spike values. Synapses whose currents add, a pool and a norm, one neuron.
+
+In full precision it computes with reals. Quantized, it computes with integer-valued floats: weight codes, integer
+sums, integer thresholds; scales are bookkeeping at the border and become integers once a forward, in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from .. import kernels
+from ..errors import BadInput, RangeExceeded
+from ..neuron.constants import constants, real_beta
+from ..ops import Form, trace
+from ..quant import QuantConfig, StateQuantizer, ThresholdCentred, WeightQuantizer, form_of
+from .neuron import Neuron
+
+Synapse = torch.nn.Conv2d | torch.nn.Linear
+Pool = torch.nn.MaxPool2d | torch.nn.AvgPool2d
+Norm = torch.nn.BatchNorm1d | torch.nn.BatchNorm2d
+Ints = NDArray[np.int64]
+
+EXACT = 1 << 24  # float32 holds every integer below
+_MOST_THETA = 1 << 21  # a gain that needs more is as good as zero
+
+
+@dataclass(frozen=True)
+class Integers:
+    """The integers of a quantized group: what training computes with, evaluation keeps and `lower` reads.
+
+    Attributes:
+        form: traced form of the neuron.
+        codes: weight codes of each synapse, [N, ...].
+        constants: every parameter the neuron's body reads, per channel.
+        unit: real value of one LSB of the membrane, [C].
+        exact: theta and bias before rounding, in LSB: what snapping moved.
+        constant: channels whose gain is too near zero to matter, [C].
+    """
+
+    form: Form
+    codes: tuple[Ints, ...]
+    constants: dict[str, Ints]
+    unit: NDArray[np.float64]
+    exact: dict[str, NDArray[np.float64]]
+    constant: NDArray[np.bool_]
+
+
+def area(pool: Pool) -> int:
+    """Elements in a pool's window."""
+    size = pair(pool.kernel_size)
+    return size[0] * size[1]
+
+
+def pair(x: Any) -> tuple[int, int]:
+    """(x, x) of a number, or the pair itself."""
+    a, b = x if isinstance(x, tuple) else (x, x)
+    return int(a), int(b)
+
+
+def half_up(x: Tensor) -> Tensor:
+    """floor(x + 1/2), with a straight-through gradient."""
+    floor = torch.floor(x)
+    rounded = floor + (x - floor >= 0.5).to(x.dtype)
+    return x + (rounded - x).detach()
+
+
+class Group(torch.nn.Module):
+    """Synapses, a pool and a norm in either order, and a neuron.
+
+    Attributes:
+        name: of the neuron; errors and programs use it.
+        synapse_names, sources: of each synapse, and the value it reads.
+        order: whether the pool comes before the norm.
+        weight, state: quantizers; None is full precision.
+        step: real value of one weight code, [C] or [1], shared by the synapses; a parameter where it is learned.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        synapses: Sequence[tuple[str, str, Synapse]],
+        pool: Pool | None,
+        norm: Norm | None,
+        order: Literal["pool first", "norm first"],
+        neuron: Neuron,
+    ):
+        super().__init__()
+        self.name, self.order = name, order
+        self.synapse_names = tuple(n for n, _, _ in synapses)
+        self.sources = tuple(s for _, s, _ in synapses)
+        self.synapses = torch.nn.ModuleList(m for _, _, m in synapses)
+        self.pool, self.norm, self.neuron = pool, norm, neuron
+        self.weight: WeightQuantizer | None = None
+        self.register_parameter("step", None)
+        neuron.build(self.channels)
+        self._frozen: Integers | None = None
+
+    @property
+    def modules_of_synapses(self) -> list[Synapse]:
+        return list(self.synapses)  # type: ignore[arg-type]
+
+    @property
+    def channels(self) -> int:
+        m = self.modules_of_synapses[0]
+        return m.out_channels if isinstance(m, torch.nn.Conv2d) else m.out_features
+
+    @property
+    def state(self) -> StateQuantizer | None:
+        return self.neuron.state
+
+    @property
+    def quantized(self) -> bool:
+        return self.weight is not None and self.state is not None
+
+    def train(self, mode: bool = True) -> Group:
+        self._frozen = None
+        return super().train(mode)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._frozen = None
+        super()._load_from_state_dict(*args, **kwargs)
+
+    # --- quantization -----------------------------------------------------------------------------------
+
+    def quantize(self, config: QuantConfig) -> None:
+        """Take quantizers from a configuration and search the weight steps.
+
+        Raises:
+            BadInput: weights that are not finite, or fields that have no meaning together.
+        """
+        self._frozen = None
+        self.weight = config.weight
+        self.neuron.state = config.state or self.neuron.state
+        self.neuron.leak = config.leak or self.neuron.leak
+        if self.weight is not None:
+            rows = torch.cat([m.weight.detach().flatten(1) for m in self.modules_of_synapses], 1)
+            if not torch.isfinite(rows).all():
+                bad = int((~torch.isfinite(rows)).sum())
+                raise BadInput(f"{self.name}: weights must be finite, but {bad} of {rows.numel()} are NaN or infinite")
+            self.step = torch.nn.Parameter(self.weight.steps(rows), requires_grad=self.weight.learn_step)
+        if self.state is not None:
+            trace(self.neuron.equation, self.form)
+
+    @property
+    def form(self) -> Form:
+        """Integer form of the neuron, or full precision."""
+        return Form() if self.state is None else form_of(self.state, self.neuron.leak)
+
+    def codes(self) -> list[Tensor]:
+        """Weight codes of each synapse, with straight-through gradients."""
+        assert self.weight is not None
+        return [self.weight.codes(m.weight, self.step) for m in self.modules_of_synapses]
+
+    def _real(self, sums: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
+        """Gain and offset of the current per channel, I = gain * S + offset, in float64.
+
+        Args:
+            sums: integer sums that the norm sees, for batch statistics; None: running statistics.
+            scale: real value of one input code.
+        """
+        gain = self.step.double().abs().clamp_min(1e-12).expand(self.channels) * scale
+        offset = torch.zeros(self.channels, dtype=torch.float64)
+        for m in self.modules_of_synapses:
+            if m.bias is not None:
+                offset = offset + m.bias.double()
+        norm = self.norm
+        if self.pool is not None and isinstance(self.pool, torch.nn.AvgPool2d) and self.order == "pool first":
+            gain = gain / area(self.pool)
+        if norm is not None:
+            if sums is None:
+                assert norm.running_mean is not None and norm.running_var is not None
+                mean, variance = norm.running_mean.double(), norm.running_var.double()
+            else:
+                axes = [0, *range(2, sums.ndim)]
+                var, mean_sum = torch.var_mean(sums, dim=axes, correction=0)
+                mean = gain * mean_sum.double() + offset
+                variance = gain.square() * var.double()
+                self._track(norm, mean, variance, sums.numel() // self.channels)
+            slope = torch.rsqrt(variance + norm.eps)
+            if norm.affine:
+                slope = slope * norm.weight.double()
+            offset = (offset - mean) * slope + (norm.bias.double() if norm.affine else 0.0)
+            gain = gain * slope
+        if self.pool is not None and isinstance(self.pool, torch.nn.AvgPool2d) and self.order == "norm first":
+            gain = gain / area(self.pool)
+        return gain, offset
+
+    @torch.no_grad()
+    def _track(self, norm: Norm, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Move running statistics as torch does: unbiased variance, momentum (None: cumulative)."""
+        assert norm.running_mean is not None and norm.running_var is not None
+        momentum = norm.momentum
+        if norm.num_batches_tracked is not None:
+            norm.num_batches_tracked += 1
+            if momentum is None:
+                momentum = 1.0 / float(norm.num_batches_tracked)
+        norm.running_mean.lerp_(mean.float(), momentum or 0.0)
+        norm.running_var.lerp_((variance * count / max(1, count - 1)).float(), momentum or 0.0)
+
+    def _constants(self, gain: Tensor, offset: Tensor) -> tuple[dict[str, Tensor], dict[str, Ints], dict[str, Any]]:
+        """Integer parameters as tensors with straight-through gradients, the same as arrays, and their origin."""
+        state, equation = self.state, self.neuron.equation
+        assert state is not None
+        theta, size = self.neuron.theta.double().clamp_min(1e-9), gain.abs()
+        form = self.form
+        least = 2.0**state.resolution
+        constant = theta > size * _MOST_THETA
+        size = torch.where(constant, theta / least, size)
+        ratio = (theta / size).detach()
+        f = torch.ceil(torch.log2(least / ratio)).clamp_min(0)
+        f = torch.where(ratio * torch.exp2(f) < least, f + 1, f)  # log2 may round across a power of two
+        unit = size / torch.exp2(f)
+        exact = {"theta": theta / unit, "bias": offset / unit}
+        theta_lsb, bias_lsb = half_up(exact["theta"]), half_up(exact["bias"])
+        if float(bias_lsb.detach().abs().max()) >= EXACT:
+            raise RangeExceeded(
+                f"{self.name}: a bias must stay below 2^24 LSB, but reaches {float(bias_lsb.detach().abs().max()):.3g}; "
+                "its norm's offset is far beyond the threshold: train longer, or with a smaller learning rate"
+            )
+        sign = torch.where(gain < 0, -1.0, 1.0).double()
+        beta = self.neuron.beta.double().clamp(0, 1)
+        thetas = theta_lsb.detach().numpy().astype(np.int64)
+        shift = None
+        if not isinstance(state, ThresholdCentred):
+            codec = state.codec
+            widest = np.maximum(
+                state.high * thetas / max(codec.high, 1), state.low * thetas / codec.low if codec.low else 0
+            )
+            shift = np.ceil(np.log2(np.maximum(widest, 1))).astype(np.int64)
+        made = constants(
+            equation,
+            form,
+            gain=(sign * torch.exp2(f) * ~constant).detach().numpy().astype(np.int64),
+            bias=bias_lsb.detach().numpy().astype(np.int64),
+            theta=thetas,
+            beta=real_beta(form.leak, beta.detach().numpy()),
+            fractions=state.fractions if isinstance(state, ThresholdCentred) else None,
+            shift=shift,
+        )
+        tensors: dict[str, Tensor] = {name: torch.from_numpy(a).float() for name, a in made.items()}
+        soft = (theta_lsb - theta_lsb.detach()).float()
+        for name in made:
+            if name == "reset" or name == "theta":
+                tensors[name] = tensors[name] + soft
+            elif name.startswith("theta."):
+                tensors[name] = tensors[name] + soft * int(name.removeprefix("theta."))
+        tensors["bias"] = tensors["bias"] + (bias_lsb - bias_lsb.detach()).float()
+        if equation.has_leak:
+            tensors["beta"] = beta.float()
+        origin = {"form": form, "unit": unit.detach().numpy(), "constant": constant.numpy()}
+        origin["exact"] = {k: v.detach().numpy() for k, v in exact.items()}
+        return tensors, made, origin
+
+    def integers(self, scale: float, most: float) -> Integers:
+        """The integers of this group in evaluation: computed once, then kept until it trains again.
+
+        Args:
+            scale: real value of one input code.
+            most: largest input code.
+
+        Raises:
+            RangeExceeded: a sum could reach 2^24, where float32 stops being exact.
+        """
+        if self._frozen is None:
+            with torch.no_grad():
+                codes = [c.round() for c in self.codes()]
+                tensors, made, origin = self._constants(*self._real(None, scale))
+            del tensors
+            self._prove(codes, made, most)
+            self._frozen = Integers(
+                codes=tuple(c.numpy().astype(np.int64) for c in codes), constants=made, **origin
+            )
+        return self._frozen
+
+    def _prove(self, codes: list[Tensor], made: dict[str, Ints], most: float) -> None:
+        """Refuse what float32 could round: every partial sum and every step of the neuron must stay below 2^24."""
+        rows = sum((c.double().abs().flatten(1).sum(1) for c in codes), torch.zeros(self.channels, dtype=torch.float64))
+        window = area(self.pool) if isinstance(self.pool, torch.nn.AvgPool2d) else 1
+        sums = rows.numpy() * most * window
+        membrane = np.max([np.abs(a).reshape(len(a), -1).max(1) for n, a in made.items() if n in ("carry", "u.levels")] or [0.0 * sums], 0)
+        if "u.shift" in made:
+            codec = self.form.codec
+            assert codec is not None
+            membrane = np.maximum(membrane, max(-codec.low, codec.high) * 2.0 ** made["u.shift"])
+        spikes = self.neuron.equation.spikes
+        most_step = sums * np.abs(made["gain"]) + np.abs(made["bias"]) + membrane + (spikes + 1) * made["reset" if "reset" in made else "theta"]
+        if "leak.multiplier" in made:
+            most_step = most_step * made["leak.multiplier"]
+        worst = float(max(most_step.max(), sums.max()))
+        if worst >= EXACT:
+            raise RangeExceeded(
+                f"{self.name}: sums must stay below 2^24 = 16777216 to be exact in float32, but could reach "
+                f"{worst:.0f} ({worst / EXACT:.2f} times as much); use fewer weight or state bits, fewer inputs, or "
+                "a smaller input range"
+            )
+
+    # --- forward ----------------------------------------------------------------------------------------
+
+    def forward(
+        self, inputs: list[Tensor], scale: float, most: float, timesteps: int
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Spikes [T, B, C, ...] and stored codes (in full precision, membranes) of each state.
+
+        Args:
+            inputs: of each synapse, [T or 1, B, ...]; integer codes where the group is quantized.
+            scale, most: real value of one input code, and the largest.
+        """
+        equation = self.neuron.equation
+        if not self.quantized:
+            current = self._current(inputs)
+            body = trace(equation, Form())
+            theta = self.neuron.theta
+            parameters = {"theta": theta, "reset": theta, "beta": self.neuron.beta}
+            for d in range(2, equation.spikes + 1):
+                parameters[f"theta.{d}"] = theta * d
+            return kernels.run(body, current, parameters, timesteps)
+        body = trace(equation, self.form)
+        if not self.training:
+            made = self.integers(scale, most)
+            codes = [torch.from_numpy(c).float() for c in made.codes]
+            tensors = {name: torch.from_numpy(a).float() for name, a in made.constants.items()}
+            if equation.has_leak:
+                tensors["beta"] = self.neuron.beta
+            sums = self._sums(inputs, codes).round()  # exact already; a guard against inexact convolutions
+            sums = self._pooled(sums, torch.from_numpy(np.sign(made.constants["gain"])))
+            return kernels.run(body, sums, tensors, timesteps)
+        sums = self._sums(inputs, self.codes())
+        batch_statistics = self.norm is not None and self.norm.training
+        if self.order == "norm first":
+            gain, offset = self._real(_folded(sums) if batch_statistics else None, scale)
+            sums = self._pooled(sums, torch.sign(gain.detach()))
+        else:
+            sign = torch.ones(self.channels)
+            if self.norm is not None and self.norm.affine:
+                sign = torch.where(self.norm.weight.detach() < 0, -1.0, 1.0)
+            sums = self._pooled(sums, sign)
+            gain, offset = self._real(_folded(sums) if batch_statistics else None, scale)
+        tensors, _, _ = self._constants(gain, offset)
+        return kernels.run(body, sums, tensors, timesteps)
+
+    def _sums(self, inputs: list[Tensor], codes: list[Tensor]) -> Tensor:
+        total: Tensor | None = None
+        for x, m, w in zip(inputs, self.modules_of_synapses, codes, strict=True):
+            y = _unfolded(_synapse(m, _folded(x), w, None), x)
+            total = y if total is None else total + y
+        assert total is not None
+        return total
+
+    def _pooled(self, sums: Tensor, sign: Tensor) -> Tensor:
+        """Integer pool: a maximum (a minimum where the gain that follows is negative), or a sum."""
+        if self.pool is None:
+            return sums
+        if isinstance(self.pool, torch.nn.AvgPool2d):
+            return _unfolded((self.pool(_folded(sums)) * area(self.pool)).round(), sums)
+        flip = torch.where(sign < 0, -1.0, 1.0).to(sums.dtype)[:, None, None]
+        if bool((flip > 0).all()):
+            return _unfolded(self.pool(_folded(sums)), sums)
+        return _unfolded(self.pool(_folded(sums) * flip) * flip, sums)
+
+    def _current(self, inputs: list[Tensor]) -> Tensor:
+        total: Tensor | None = None
+        for x, m in zip(inputs, self.modules_of_synapses, strict=True):
+            weight = m.weight
+            if self.weight is not None:  # weights quantized, states in full precision
+                step = self.step.abs().clamp_min(1e-12).reshape(-1, *(1,) * (weight.ndim - 1))
+                weight = self.weight.codes(weight, self.step) * step
+            y = _unfolded(_synapse(m, _folded(x), weight, m.bias), x)
+            total = y if total is None else total + y
+        assert total is not None
+        stages = [self.pool, self.norm] if self.order == "pool first" else [self.norm, self.pool]
+        for stage in stages:
+            if stage is not None:
+                total = _unfolded(stage(_folded(total)), total)
+        return total
+
+    def extra_repr(self) -> str:
+        mode = "quantized" if self.quantized else "full precision"
+        return f"{self.name}: {mode}, weight={self.weight}"
+
+
+def _folded(x: Tensor) -> Tensor:
+    return x.flatten(0, 1)
+
+
+def _unfolded(y: Tensor, like: Tensor) -> Tensor:
+    return y.reshape(*like.shape[:2], *y.shape[1:])
+
+
+def _synapse(m: Synapse, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if isinstance(m, torch.nn.Linear):
+        return F.linear(x.flatten(1), weight, bias)
+    return F.conv2d(x, weight, bias, m.stride, m.padding, m.dilation, m.groups)

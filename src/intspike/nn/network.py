@@ -1,0 +1,331 @@
+"""A network: an ordinary torch module, traced once, run node by node over time."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, fx
+
+from ..errors import BadInput, NotLowerable
+from .group import Group, Norm, Pool, Synapse, area, pair
+from .neuron import Input, Neuron
+
+_SYNAPSES = (torch.nn.Conv2d, torch.nn.Linear)
+_POOLS = (torch.nn.MaxPool2d, torch.nn.AvgPool2d)
+_NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
+_ADDS: tuple[Any, ...] = (operator.add, torch.add, "add")
+_FLATTENS: tuple[Any, ...] = (torch.flatten, "flatten")
+_REPAIR = (
+    "a model's forward must be free of time and made of Conv2d, Linear, pools, batch norms, flatten, additions and "
+    "intspike neurons"
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One value of a network: how it is made of earlier ones.
+
+    Attributes:
+        name: of the value.
+        kind: "input", "group", or an operation on spikes: "pool", "flatten", "add", "dropout", "other".
+        inputs: names of the values it reads.
+        module: of a pool, a dropout, the input, or another module or function that only full precision can run.
+    """
+
+    name: str
+    kind: Literal["input", "group", "pool", "flatten", "add", "dropout", "other"]
+    inputs: tuple[str, ...]
+    module: Any = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything a network did.
+
+    Attributes:
+        spikes: of each layer of neurons, [T, B, C, ...].
+        states: of each layer, stored codes of each state (full precision: the membrane), [T, B, C, ...].
+    """
+
+    spikes: dict[str, Tensor]
+    states: dict[str, list[Tensor]]
+
+
+@dataclass
+class _Current:
+    synapses: list[tuple[str, str, Synapse]]
+    pool: Pool | None = None
+    norm: Norm | None = None
+    order: Literal["pool first", "norm first"] = "pool first"
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, (Neuron, Input)) or super().is_leaf_module(m, module_qualified_name)
+
+
+def layer_name(target: str) -> str:
+    """A module's path as a layer's name: dots become underscores, a leading digit gets a word before it."""
+    name = target.replace(".", "_")
+    return f"layer_{name}" if name[:1].isdigit() else name
+
+
+class Network(torch.nn.Module):
+    """A model over time: inputs [T, B, ...] in, spikes of the last layer [T, B, K] out.
+
+    Neurons see time; everything else sees T * B as one batch. Inputs whose time has stride 0 (`encode.direct`) are
+    static, and what depends on them alone runs once. Each call starts at rest.
+
+    Args:
+        module: the model; its `forward` maps one frame to spikes.
+
+    Raises:
+        NotLowerable: a loop or a branch over values that cannot be traced, with the repair.
+        BadInput: parts in an order that has no meaning, for example a neuron without a synapse.
+    """
+
+    def __init__(self, module: torch.nn.Module):
+        super().__init__()
+        self.groups = torch.nn.ModuleDict()
+        self.steps: list[Step] = []
+        self.input_shape: tuple[int, ...] | None = None  # of one frame, known once it has run
+        self._build(module)
+
+    # --- tracing ----------------------------------------------------------------------------------------
+
+    def _build(self, module: torch.nn.Module) -> None:
+        try:
+            graph = _Tracer().trace(module)
+        except NotLowerable:
+            raise
+        except Exception as e:  # torch.fx raises many types; all mean the same to a user
+            raise NotLowerable(
+                f"{type(module).__name__} cannot be traced ({type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}); "
+                f"{_REPAIR}; take loops over timesteps out of forward: neurons own time"
+            ) from e
+        modules = dict(module.named_modules())
+        values: dict[fx.Node, _Current | str] = {}
+        ends = [n for n in graph.nodes if n.op == "output"][0].args[0]
+        for n in graph.nodes:
+            if n.op == "placeholder":
+                if any(s.kind == "input" for s in self.steps):
+                    raise BadInput(f"a model must have one input, but {n.name} is a second")
+                values[n] = self._step("input", "input", (), Input())
+            elif n.op == "call_module":
+                values[n] = self._module(n, modules[str(n.target)], values)
+            elif n.op in ("call_function", "call_method"):
+                values[n] = self._function(n, values)
+            elif n.op == "get_attr":
+                raise NotLowerable(f"{n.name} reads the tensor {n.target} directly; {_REPAIR}")
+        last = values.get(ends) if isinstance(ends, fx.Node) else None
+        if not isinstance(last, str) or not any(s.name == last and s.kind == "group" for s in self.steps):
+            raise BadInput(
+                "a model must end in a layer of neurons, whose spikes are counted; put nn.LIF() or nn.IF() last"
+            )
+        self.output = last
+
+    def _step(self, name: str, kind: Any, inputs: tuple[str, ...], module: Any = None) -> str:
+        taken = {s.name for s in self.steps}
+        unique = name if name not in taken else next(f"{name}_{k}" for k in range(2, 1000) if f"{name}_{k}" not in taken)
+        self.steps.append(Step(unique, kind, inputs, module))
+        return unique
+
+    def _module(self, n: fx.Node, m: torch.nn.Module, values: dict[fx.Node, _Current | str]) -> _Current | str:
+        name = layer_name(str(n.target))
+        value = values[n.args[0]]  # type: ignore[index]
+        if isinstance(m, Input):
+            first = self.steps[0]
+            if value != first.name or len(self.steps) > 1:
+                raise BadInput(f"{name}: Input must come first in a model")
+            self.steps[0] = Step(first.name, "input", (), m)
+            return first.name
+        if isinstance(m, _SYNAPSES):
+            if isinstance(value, _Current):
+                raise BadInput(f"{name} reads a current; put a neuron between two synapses")
+            if isinstance(m, torch.nn.Conv2d):
+                _check_conv(name, m)
+            return _Current([(name, value, m)])
+        if isinstance(m, Neuron):
+            return self._group(name, m, value)
+        if isinstance(m, _POOLS):
+            _check_pool(name, m)
+            if isinstance(value, str):
+                return self._step(name, "pool", (value,), m)
+            if value.pool is not None:
+                raise BadInput(f"{name}: one pool between synapse and neuron is supported, and there is one already")
+            order = "pool first" if value.norm is None else "norm first"
+            return _Current(value.synapses, m, value.norm, order)
+        if isinstance(m, _NORMS):
+            if isinstance(value, str) or value.norm is not None:
+                raise BadInput(f"{name}: a norm must follow a synapse (once), before its neuron")
+            if not m.track_running_stats:
+                raise BadInput(f"{name}: a norm must track running statistics (track_running_stats=True)")
+            return _Current(value.synapses, value.pool, m, value.order)
+        if isinstance(m, torch.nn.Identity):
+            return value
+        if isinstance(m, torch.nn.Dropout) and isinstance(value, str):
+            return self._step(name, "dropout", (value,), m)
+        if isinstance(m, torch.nn.Flatten) and isinstance(value, str):
+            return self._step(name, "flatten", (value,))
+        if isinstance(value, str):
+            self.add_module(f"other_{name}", m)
+            return self._step(name, "other", (value,), m)
+        raise NotLowerable(f"{name} ({type(m).__name__}) stands between a synapse and its neuron; {_REPAIR}")
+
+    def _group(self, name: str, m: Neuron, value: _Current | str) -> str:
+        if isinstance(value, str):
+            raise BadInput(f"{name}: a neuron must read a synapse (Conv2d or Linear), not spikes; put one before it")
+        if name in self.groups:
+            raise BadInput(f"{name}: a neuron module must be used once; make another for another place")
+        group = Group(name, value.synapses, value.pool, value.norm, value.order, m)
+        self.groups[name] = group
+        return self._step(name, "group", group.sources)
+
+    def _function(self, n: fx.Node, values: dict[fx.Node, _Current | str]) -> _Current | str:
+        args = [values[a] for a in n.args if isinstance(a, fx.Node)]
+        if n.target in _ADDS and len(args) == 2:
+            a, b = args
+            if isinstance(a, str) and isinstance(b, str):
+                return self._step(layer_name(n.name), "add", (a, b))
+            if isinstance(a, _Current) and isinstance(b, _Current):
+                if a.norm or a.pool or b.norm or b.pool:
+                    raise BadInput(f"{n.name}: currents add before pool and norm; move these behind the addition")
+                return _Current(a.synapses + b.synapses)
+            raise BadInput(f"{n.name}: an addition must join two currents or two spike values, not one of each")
+        if n.target in _FLATTENS and isinstance(args[0], str):
+            return self._step(layer_name(n.name), "flatten", (args[0],))
+        if all(isinstance(a, str) for a in args):
+            call: Callable[..., Tensor] = _method(str(n.target)) if n.op == "call_method" else n.target  # type: ignore[assignment]
+            rest, named = tuple(n.args[1:]), dict(n.kwargs)
+            if any(isinstance(x, fx.Node) for x in rest):
+                raise NotLowerable(f"{n.name} ({n.target}) joins values in a way that is not known; {_REPAIR}")
+            return self._step(layer_name(n.name), "other", (str(args[0]),), lambda x: call(x, *rest, **named))
+        raise NotLowerable(f"{n.name} ({n.target}) stands between a synapse and its neuron; {_REPAIR}")
+
+    # --- running ----------------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[Group]:
+        """The groups in order; each is named after its neuron."""
+        return [g for g in self.groups.values() if isinstance(g, Group)]
+
+    @property
+    def input(self) -> Input:
+        return self.steps[0].module
+
+    @property
+    def quantized(self) -> bool:
+        return all(g.quantized for g in self.layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Spikes of the last layer [T, B, K] for inputs [T, B, ...]."""
+        return self._run(x)[0]
+
+    def record(self, x: Tensor) -> Record:
+        """Everything the network does on inputs [T, B, ...], without gradients."""
+        with torch.no_grad():
+            _, spikes, states = self._run(x)
+        return Record(spikes, states)
+
+    def _run(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, list[Tensor]]]:
+        if x.ndim < 2:
+            raise BadInput(f"inputs must be [T, B, ...], not {list(x.shape)}; encode.direct(x, T) adds time")
+        timesteps = x.shape[0]
+        self.input_shape = tuple(x.shape[2:])
+        if timesteps > 1 and x.stride(0) == 0:
+            x = x[:1]
+        modes = {g.quantized for g in self.layers}
+        if len(modes) > 1:
+            full = [g.name for g in self.layers if not g.quantized]
+            raise BadInput(f"a network must be quantized in every layer or in none, but {', '.join(full)} is not")
+        integer = modes == {True}
+        values: dict[str, Tensor] = {}
+        scales, most = value_scales(self)
+        spikes: dict[str, Tensor] = {}
+        states: dict[str, list[Tensor]] = {}
+        for s in self.steps:
+            if s.kind == "input":
+                x = x.to(torch.get_default_dtype())
+                values[s.name] = x if integer else x * self.input.scale
+            elif s.kind == "group":
+                group = self.groups[s.name]
+                source = s.inputs[0]
+                out, kept = group([values[i] for i in s.inputs], scales[source], most[source], timesteps)
+                values[s.name] = spikes[s.name] = out
+                states[s.name] = kept
+            else:
+                values[s.name] = self._operation(s, [values[i] for i in s.inputs], integer)
+        return values[self.output], spikes, states
+
+    def _operation(self, s: Step, inputs: list[Tensor], integer: bool) -> Tensor:
+        x = inputs[0]
+        match s.kind:
+            case "add":
+                return x + inputs[1]
+            case "flatten":
+                return x.flatten(2)
+            case "dropout":
+                if not self.training:
+                    return x
+                # one mask a sample for all timesteps, and never a rescaled spike
+                return x * (torch.rand_like(x[:1]) >= s.module.p).to(x.dtype)
+            case "pool":
+                y = s.module(x.flatten(0, 1))
+                if integer and isinstance(s.module, torch.nn.AvgPool2d):
+                    y = (y * area(s.module)).round()
+                return y.reshape(*x.shape[:2], *y.shape[1:])
+            case _:
+                if integer:
+                    raise NotLowerable(f"{s.name} has no integer form; {_REPAIR}")
+                y = s.module(x.flatten(0, 1))
+                return y.reshape(*x.shape[:2], *y.shape[1:])
+
+
+def value_scales(net: Network) -> tuple[dict[str, float], dict[str, float]]:
+    """Real value of one code, and the largest code, of every value of a quantized network."""
+    scales: dict[str, float] = {}
+    most: dict[str, float] = {}
+    for s in net.steps:
+        if s.kind == "input":
+            scales[s.name], most[s.name] = s.module.scale, float(s.module.high)
+        elif s.kind == "group":
+            group = net.groups[s.name]
+            assert isinstance(group, Group)
+            scales[s.name], most[s.name] = 1.0, float(group.neuron.equation.spikes)
+            if len({scales[i] for i in s.inputs}) > 1:
+                raise NotLowerable(
+                    f"{s.name}: synapses of one neuron must read values of one scale, not "
+                    f"{', '.join(f'{i} ({scales[i]:g})' for i in s.inputs)}; use sums instead of averages, or pool alike"
+                )
+        elif s.kind == "add":
+            a, b = s.inputs
+            if scales[a] != scales[b]:
+                raise NotLowerable(f"{s.name}: added values must have one scale, not {scales[a]:g} and {scales[b]:g}")
+            scales[s.name], most[s.name] = scales[a], most[a] + most[b]
+        else:
+            (a,) = s.inputs
+            n = area(s.module) if s.kind == "pool" and isinstance(s.module, torch.nn.AvgPool2d) else 1
+            scales[s.name], most[s.name] = scales[a] / n, most[a] * n
+    return scales, most
+
+
+def _method(name: str) -> Callable[..., Tensor]:
+    return lambda x, *args, **named: getattr(x, name)(*args, **named)
+
+
+def _check_conv(name: str, m: torch.nn.Conv2d) -> None:
+    if m.padding_mode != "zeros" or isinstance(m.padding, str) or pair(m.dilation) != (1, 1):
+        raise NotLowerable(
+            f"{name}: a convolution must have zero padding given in numbers and no dilation, not "
+            f"padding={m.padding!r} ({m.padding_mode}), dilation={m.dilation}"
+        )
+
+
+def _check_pool(name: str, m: Pool) -> None:
+    plain = pair(m.padding) == (0, 0) and not m.ceil_mode and pair(getattr(m, "dilation", 1)) == (1, 1)
+    if not plain or getattr(m, "return_indices", False) or getattr(m, "divisor_override", None):
+        raise NotLowerable(f"{name}: a pool must have no padding, ceil_mode, dilation, indices or divisor, not {m}")

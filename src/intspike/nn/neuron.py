@@ -1,0 +1,99 @@
+"""The modules a user puts into a model: neurons and the input."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import neuron as equations
+from ..errors import BadInput
+from ..ops import Leak
+from ..quant import StateQuantizer
+
+
+class Neuron(torch.nn.Module):
+    """A layer of neurons: the one module that owns a neuron's parameters.
+
+    In a model's `forward` it maps a current [B, C, ...] to spikes of the same shape; `Network` gives it time. The
+    number of channels is known when a network is made of the model.
+
+    Attributes:
+        equation: fields and step, a value.
+        state, leak: how the membrane is stored; None is full precision (or what `quantize` says).
+        theta, beta: per channel [C]; parameters where the equation learns them, else buffers.
+    """
+
+    theta: Tensor
+    beta: Tensor
+
+    def __init__(
+        self, equation: equations.Neuron, state: StateQuantizer | None = None, leak: Leak | None = None
+    ):
+        super().__init__()
+        self.equation, self.state, self.leak = equation, state, leak
+        self.register_buffer("theta", torch.empty(0))
+        self.register_buffer("beta", torch.empty(0))
+
+    def build(self, channels: int) -> None:
+        """Make theta and beta for so many channels; what is there already is kept."""
+        if self.theta.numel() == channels:
+            return
+        if self.theta.numel():
+            raise BadInput(f"a neuron module must serve one number of channels, not {self.theta.numel()} and {channels}")
+        e = self.equation
+        for name, value, learned in (
+            ("theta", e.theta, e.learn_theta),
+            ("beta", getattr(e, "beta", 1.0), getattr(e, "learn_beta", False)),
+        ):
+            start = torch.full((channels,), float(value))
+            if learned:
+                delattr(self, name)
+                setattr(self, name, torch.nn.Parameter(start))
+            else:
+                self.register_buffer(name, start)
+
+    def forward(self, current: Tensor) -> Tensor:
+        raise BadInput(
+            "a neuron owns time and runs only inside a network; wrap the model: nn.Network(model), then call it "
+            "with inputs [T, B, ...] (encode.direct makes them)"
+        )
+
+    def extra_repr(self) -> str:
+        stored = "full precision" if self.state is None else repr(self.state)
+        return f"{self.equation}, {stored}"
+
+
+def LIF(state: StateQuantizer | None = None, leak: Leak | None = None, **fields: Any) -> Neuron:
+    """A layer of leaky integrate-and-fire neurons; fields are those of `neuron.LIF`."""
+    return Neuron(equations.LIF(**fields), state, leak)
+
+
+def IF(state: StateQuantizer | None = None, **fields: Any) -> Neuron:
+    """A layer of integrate-and-fire neurons; fields are those of `neuron.IF`."""
+    return Neuron(equations.IF(**fields), state)
+
+
+class Input(torch.nn.Module):
+    """What comes in: integer codes that stand for code * scale; it comes first in a model.
+
+    Attributes:
+        scale: real value of one code (1/255 for images in 0..1; 1 for spikes and event counts).
+        high: largest code.
+    """
+
+    def __init__(self, scale: float = 1.0, high: int = 255):
+        super().__init__()
+        if not (math.isfinite(scale) and scale > 0):
+            raise BadInput(f"the scale of an input must be a positive number, not {scale!r}")
+        if not 1 <= high < 1 << 16:
+            raise BadInput(f"the largest input code must be in 1..65535, not {high}")
+        self.scale, self.high = float(scale), int(high)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.to(torch.get_default_dtype()) * self.scale
+
+    def extra_repr(self) -> str:
+        return f"scale={self.scale:g}, high={self.high}"

@@ -1,0 +1,89 @@
+"""quantize and calibrate: from a full-precision network to one that computes in integer codes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import BadInput
+from ..quant import QuantConfig
+from .group import Norm
+from .network import Network
+
+
+def quantize(net: torch.nn.Module, config: QuantConfig) -> Network:
+    """A new network whose layers are quantized as configured; it needs no data.
+
+    Weight steps are searched; states keep their static ranges. The result can be calibrated, trained, or both.
+
+    Raises:
+        BadInput: weights that are not finite, a pattern that no layer matches, fields without meaning together.
+    """
+    made = copy.deepcopy(net) if isinstance(net, Network) else Network(copy.deepcopy(net))
+    for pattern in config.overrides:
+        if not any(config.of(g.name) != config.of("") for g in made.layers) and config.overrides[pattern]:
+            raise BadInput(
+                f"override {pattern!r} must match a layer; layers are {', '.join(g.name for g in made.layers)}"
+            )
+    for group in made.layers:
+        group.quantize(config.of(group.name))
+    return made
+
+
+def norms(net: Network) -> list[Norm]:
+    """The batch norms of a network."""
+    return [g.norm for g in net.layers if g.norm is not None]
+
+
+def calibrate(
+    net: Network,
+    data: Any,
+    *,
+    batches: int = 10,
+    batch_size: int = 100,
+    timesteps: int = 25,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Network:
+    """A new network whose batch norms are estimated again from training data, with everything quantized.
+
+    Args:
+        data: a Dataset (its training images are used), or an iterable of inputs [T, B, ...].
+        batches, batch_size, timesteps: how much of a Dataset to use.
+        seed: of the choice of images.
+    """
+    made = copy.deepcopy(net)
+    inputs = list(_inputs(data, batches, batch_size, timesteps, seed))
+    if not inputs:
+        raise BadInput("calibration must see at least one batch of inputs")
+    made.eval()
+    kept = [n.momentum for n in norms(made)]
+    for n in norms(made):
+        n.reset_running_stats()
+        n.momentum = None  # a plain average over the batches
+        n.train()
+    for g in made.layers:
+        g.training = True  # integers from batch statistics, layer by layer
+    with torch.no_grad():
+        for k, x in enumerate(inputs):
+            made(x)
+            if progress is not None:
+                progress(k + 1, len(inputs))
+    for n, momentum in zip(norms(made), kept, strict=True):
+        n.momentum = momentum
+    return made.eval()
+
+
+def _inputs(data: Any, batches: int, batch_size: int, timesteps: int, seed: int) -> Iterable[Tensor]:
+    if not hasattr(data, "train"):
+        yield from data
+        return
+    images = torch.from_numpy(data.train.images)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    for k in range(min(batches, max(1, len(images) // batch_size))):
+        frame = images[order[k * batch_size : (k + 1) * batch_size]]
+        yield frame.expand(timesteps, *frame.shape)

@@ -1,0 +1,9 @@
+"""Quantizers: reals to codes, one file a quantizer, and the configuration that names them."""
+
+from .config import QuantConfig as QuantConfig
+from .state import StateQuantizer as StateQuantizer
+from .state import ThresholdCentred as ThresholdCentred
+from .state import UniformState as UniformState
+from .state import form_of as form_of
+from .weight import Uniform as Uniform
+from .weight import WeightQuantizer as WeightQuantizer

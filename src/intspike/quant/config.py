@@ -1,0 +1,61 @@
+"""What to quantize and how: one frozen value, with overrides per layer."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from ..errors import BadInput, did_you_mean
+from ..ops import Leak
+from .state import StateQuantizer, ThresholdCentred, UniformState
+from .weight import WeightQuantizer
+
+_FIELDS = ("weight", "state", "leak")
+
+
+@dataclass(frozen=True)
+class QuantConfig:
+    """How weights, membrane potentials and leaks are quantized.
+
+    Attributes:
+        weight: of every synapse; None is full precision, which `lower` refuses.
+        state: of every neuron; None is full precision, which `lower` refuses.
+        leak: integer form of the leak; None: a carry table up to 8 state bits, else a shift.
+        overrides: layer name pattern (as in file names: "conv*") to a dict of the same fields; the last match wins.
+
+    Example:
+        >>> QuantConfig(Uniform(4), ThresholdCentred(4), overrides={"out*": {"state": ThresholdCentred(5)}})
+    """
+
+    weight: WeightQuantizer | None = None
+    state: StateQuantizer | None = None
+    leak: Leak | None = None
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]], hash=False)
+
+    def __post_init__(self) -> None:
+        for name, value, kinds in (
+            ("weight", self.weight, (WeightQuantizer,)),
+            ("state", self.state, (ThresholdCentred, UniformState)),
+        ):
+            if value is not None and not isinstance(value, kinds):  # pyright: ignore[reportUnnecessaryIsInstance]
+                known = " or ".join(k.__name__ for k in kinds)
+                raise BadInput(f"the {name} quantizer must be {known} (or None), not {value!r}")
+        for pattern, fields in self.overrides.items():
+            for name in fields:
+                if name not in _FIELDS:
+                    raise BadInput(f"override {pattern!r} names {name!r}; {did_you_mean(name, _FIELDS)}")
+        object.__setattr__(self, "overrides", MappingProxyType(dict(self.overrides)))
+
+    def of(self, layer: str) -> QuantConfig:
+        """The configuration of one layer, overrides applied."""
+        fields: dict[str, Any] = {}
+        for pattern, changed in self.overrides.items():
+            if fnmatch.fnmatchcase(layer, pattern):
+                fields |= changed
+        return replace(self, overrides={}, **fields)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> QuantConfig:
+        return self  # a value
