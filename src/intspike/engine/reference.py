@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RangeExceeded
+from ..errors import BadInput, RangeExceeded
 from ..ir import (
     Conv,
     Dense,
@@ -74,6 +74,9 @@ class Session:
         Args:
             static: the input is the one of the last timestep, so what depends on it alone is kept.
         """
+        x = checked_inputs(self.program, x, 1)[0]
+        if len(x) != self.batch:
+            raise BadInput(f"a session of batch {self.batch} must be given {self.batch} samples, not {len(x)}")
         keep = self._static_nodes() if static and self.t else frozenset[str]()
         for n in self.program:
             if n.name in keep:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import BadProgram
-from ..ops.body import Body, parameter_shape
+from ..ops.body import Body, Instruction, codec_parameters, parameter_shape
 from ..ops.codec import Table
 from ..ops.table import LEAVES, OPS
 from ..ops.trace import threshold_name
@@ -48,19 +48,30 @@ def check(program: Program) -> dict[str, Shape]:
             if not e.delay:
                 _must(e.source in before, f"{n.name} reads {e.source} undelayed, so must stand behind it")
         before.add(n.name)
-    # delayed edges may point forwards: go round until every shape is known
+    # delayed edges may point forwards: go round until every shape is known, in a loop from a node that has its own
     remaining = list(program.nodes)
     while remaining:
         ready = [n for n in remaining if all(e.source in shapes for e in n.edges)]
-        _must(ready, f"the shapes of {', '.join(n.name for n in remaining)} cannot be known: a cycle without neurons' own shape")
         for n in ready:
             shapes[n.name] = _shape(n, shapes)
             _must(
                 prod(shapes[n.name]) <= MOST_ELEMENTS,
                 f"{n.name}: a node must have at most {MOST_ELEMENTS} elements, not {prod(shapes[n.name])}",
             )
-        remaining = [n for n in remaining if n.name not in shapes]
+        known = {n.name for n in ready}
+        remaining = [n for n in remaining if n.name not in known]
+        if not ready:
+            own = {n.name: s for n in remaining if n.name not in shapes for s in [_own_shape(n, shapes)] if s}
+            _must(own, f"the shapes of {', '.join(n.name for n in remaining)} cannot be known: a loop in which none has its own")
+            shapes |= own
     return shapes
+
+
+def _own_shape(n: Node, shapes: Mapping[str, Shape]) -> Shape | None:
+    """The shape of a node in a loop, before all that it reads is known; checked when it is."""
+    if isinstance(n, Dense) and n.weight.ndim == 2:
+        return (n.weight.shape[0],)
+    return next((shapes[e.source] for e in n.edges if isinstance(n, Join) and e.source in shapes), None)
 
 
 def _shape(n: Node, shapes: Mapping[str, Shape]) -> Shape:
@@ -101,8 +112,13 @@ def _shape(n: Node, shapes: Mapping[str, Shape]) -> Shape:
 
 
 def _small(name: str, weight: np.ndarray) -> None:
+    _must(weight.dtype == np.int64, f"{name}: a weight must be int64, not {weight.dtype}")
     _must(weight.size > 0, f"{name}: a weight must not be empty")
-    _must(np.abs(weight).max() < 1 << 31, f"{name}: weight codes must fit 32 bits")
+    _must(_within(weight, 31), f"{name}: weight codes must fit 32 bits")
+
+
+def _within(a: np.ndarray, bits: int) -> bool:
+    return a.size == 0 or -(1 << bits) < int(a.min()) and int(a.max()) < 1 << bits  # abs of the lowest int64 is itself
 
 
 def _pair(name: str, what: str, pair: tuple[int, int], low: int) -> None:
@@ -142,6 +158,7 @@ def _pool_shape(n: Pool, s: Shape) -> Shape:
     if n.minimum is not None:
         _must(n.kind == "max", f"{n.name}: only a max pool can take minima")
         _must(n.minimum.shape == (s[0],), f"{n.name}: minimum must be [{s[0]}], not {n.minimum.shape}")
+        _must(np.isin(n.minimum, (0, 1)).all(), f"{n.name}: minimum must hold 0 and 1 alone")
     return s[0], (s[1] - n.size[0]) // n.stride[0] + 1, (s[2] - n.size[1]) // n.stride[1] + 1
 
 
@@ -170,15 +187,20 @@ def check_neuron(name: str, body: Body, parameters: Mapping[str, np.ndarray], ch
     for p, a in parameters.items():
         shape = (channels, *parameter_shape(body, p))
         _must(a.shape == shape, f"{name}: parameter {p} must be {list(shape)}, not {list(a.shape)}")
-        _must(np.abs(a).max(initial=0) < 1 << 40, f"{name}: parameter {p} must fit 40 bits")
+        _must(a.dtype == np.int64, f"{name}: parameter {p} must be int64, not {a.dtype}")
+        _must(_within(a, 40), f"{name}: parameter {p} must fit 40 bits")
         if p.endswith("shift"):
             _must(0 <= a.min() and a.max() <= 31, f"{name}: {p} must be in 0..31, not {a.min()}..{a.max()}")
     for d in range(body.spikes):
+        _must(threshold_name(d) in parameters, f"{name}: {body.spikes} spikes must have as many thresholds, not {d}")
         theta = parameters[threshold_name(d)]
         _must(theta.min() + body.strict > 0, f"{name}: rest (0) must not fire, but a threshold is {theta.min()}")
+        below = parameters[threshold_name(max(d - 1, 0))]
+        _must((theta >= below).all(), f"{name}: thresholds must not decrease, but threshold {d + 1} lies below {d}")
     for s in body.states:
         codec = body.codec(s.name)
         if isinstance(codec, Table):
+            _must(f"{s.name}.levels" in parameters, f"{name}: state {s.name} must be decoded somewhere")
             levels, edges = parameters[f"{s.name}.levels"], parameters[f"{s.name}.boundaries"]
             _must((np.diff(edges, axis=1) > 0).all(), f"{name}: the boundaries of {s.name} must increase")
             _must((levels[:, codec.rest] == 0).all(), f"{name}: the level of the rest code of {s.name} must be 0")
@@ -220,18 +242,35 @@ def _check_spikes_survive(name: str, body: Body, state: str, parameters: Mapping
         )
 
 
+def _uses(body: Body, i: Instruction) -> list[tuple[str, str]]:
+    """The parameters that an instruction reads and what each is to it: a number, or which table."""
+    match i.op:
+        case "parameter":
+            return [(i.name, "a number")]
+        case "lookup":
+            rows = "" if len(i.args) == 2 else " and the last output"
+            return [(i.name, f"a table of {body.instructions[i.args[0]].name}{rows}")]
+        case "encode" | "decode":
+            read = codec_parameters(i.name, body.codec(i.name), i.op)
+            return [(p, "a number" if p.endswith(("shift", "high")) else f"the {p}") for p in read]
+        case _:
+            return []
+
+
 def _check_body(name: str, body: Body) -> None:
     """A body from an artifact must be as well-formed as one that was traced."""
     size = len(body.instructions)
     _must(0 < size <= 1024, f"{name}: a body must have 1..1024 instructions, not {size}")
     _must(1 <= body.spikes <= 15, f"{name}: spikes must be in 1..15, not {body.spikes}")
     states = [s.name for s in body.states]
+    thresholds = [threshold_name(d) for d in range(body.spikes)]
+    uses: dict[str, str] = {}
     _must(states and len(set(states)) == len(states), f"{name}: states must differ, not {states}")
     for k, i in enumerate(body.instructions):
         what = f"{name}: instruction %{k} = {i.op}"
         _must(i.op in OPS or i.op in LEAVES, f"{what} is not in the op table")
         _must(all(0 <= a < k for a in i.args), f"{what} must read earlier values, not {i.args}")
-        _must(i.immediate == int(i.immediate), f"{what} must hold an integer, not {i.immediate}")
+        _must(abs(i.immediate) < 1 << 40 and i.immediate == int(i.immediate), f"{what} must hold an integer of 40 bits, not {i.immediate}")
         if i.op in OPS:
             op = OPS[i.op]
             _must(op.integer, f"{what} does not exist on integers")
@@ -258,8 +297,18 @@ def _check_body(name: str, body: Body) -> None:
             _must(small, f"{what} must shift by a constant or a shift parameter")
         if i.op == "wrap":
             _must(all(body.instructions[a].op == "constant" for a in i.args[1:]), f"{what} must have constant bounds")
+            _must(1 <= body.instructions[i.args[-1]].immediate <= 62, f"{what} must wrap at 1..62 bits")
+        if i.op in ("ge", "gt") and i.name:
+            theta = body.instructions[i.args[1]]
+            _must(i.name in states, f"{what} must fire from one of the states {states}, not {i.name!r}")
+            _must(i.op == ("gt" if body.strict else "ge"), f"{what} must compare as the body says")
+            _must(theta.op == "parameter" and theta.name in thresholds, f"{what} must compare with a threshold")
+        for p, use in _uses(body, i):
+            _must(uses.setdefault(p, use) == use, f"{what} must use {p} as before ({uses[p]}), not as {use}")
     for group in (body.stores, body.membranes, body.reads):
         _must(len(group) == len(states) and all(0 <= k < size for k in group), f"{name}: every state must be stored and read")
+    reads_codes = all("current" not in body.provenance[k] for k in body.reads)
+    _must(reads_codes, f"{name}: what a state was must be read from stored codes alone")
     for s, k in zip(states, body.stores, strict=True):
         i = body.instructions[k]
         _must(i.op == "encode" and i.name == s, f"{name}: state {s} must store an encoded value")

@@ -13,14 +13,17 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from io import BufferedReader
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 MOST_FILE_BYTES = 1 << 30
 MOST_HEADER_BYTES = 1 << 20
-MOST_JSON_TOKENS = 1 << 16  # brackets, commas and colons: what bounds the memory of the parsed header
+MOST_JSON_TOKENS = (
+    3 << 15
+)  # strings, brackets, commas and colons: what bounds the memory of the parsed header
 MOST_JSON_DEPTH = 16
 MOST_ELEMENTS = 1 << 28  # of all tensors of a file together
 MOST_DIMENSIONS = 8
@@ -37,7 +40,7 @@ DTYPES: Mapping[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
 }
 _NAME_OF = {dtype: name for name, dtype in DTYPES.items()}
-_STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:]', re.DOTALL)
 _INTEGER = re.compile(r"-?[0-9]{1,19}\Z")
 
 
@@ -104,13 +107,11 @@ def strict_json(text: str) -> Any:
     Raises:
         Flaw: the text is not such JSON.
     """
-    depth = deepest = tokens = 0
-    for token in re.finditer(r"[\[\]{},:]", _STRINGS.sub("", text)):
-        tokens += 1
+    depth = 0
+    for count, token in enumerate(_TOKENS.finditer(text), 1):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
-        deepest = max(deepest, depth)
-        must(deepest <= MOST_JSON_DEPTH, f"its JSON is nested deeper than {MOST_JSON_DEPTH} levels")
-        must(tokens <= MOST_JSON_TOKENS, f"its JSON has more than {MOST_JSON_TOKENS} tokens")
+        must(depth <= MOST_JSON_DEPTH, f"its JSON is nested deeper than {MOST_JSON_DEPTH} levels")
+        must(count <= MOST_JSON_TOKENS, f"its JSON has more than {MOST_JSON_TOKENS} tokens")
     try:
         return json.loads(
             text, object_pairs_hook=_object, parse_int=_integer, parse_float=_real, parse_constant=_constant
@@ -168,24 +169,23 @@ def header_bytes(arrays: Mapping[str, NDArray[Any]], key: str, metadata: str) ->
     return len(text).to_bytes(8, "little") + text, tensors
 
 
-def read_header(file: BinaryIO, size: int, key: str) -> tuple[str, list[Tensor]]:
+def read_header(file: BufferedReader, size: int, key: str) -> tuple[str, list[Tensor]]:
     """The metadata under a key and the tensors of an open file of `size` bytes, in the order of their bytes.
 
     Raises:
         Flaw: the header is not strict safetensors, claims what the file does not hold, or exceeds a cap.
     """
-    must(size <= MOST_FILE_BYTES, f"it has {size:,} bytes, more than the {MOST_FILE_BYTES:,} that are allowed")
+    must(
+        size <= MOST_FILE_BYTES, f"it has {size:,} bytes, more than the {MOST_FILE_BYTES:,} that are allowed"
+    )
     must(size >= 8, f"it has {size} bytes, too few for a header")
     length = int.from_bytes(file.read(8), "little")
     must(length <= MOST_HEADER_BYTES, f"its header claims {length:,} bytes of at most {MOST_HEADER_BYTES:,}")
     must(8 + length <= size, f"its header claims {length:,} bytes, but {size - 8:,} follow")
     raw = file.read(length)
     must(len(raw) == length, "it ends within its header")
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
-        raise Flaw("its header is not UTF-8") from error
-    return parsed_header(text, size - 8 - length, key)
+    must(raw.isascii(), "its header holds other bytes than ASCII")
+    return parsed_header(raw.decode("ascii"), size - 8 - length, key)
 
 
 def parsed_header(text: str, data: int, key: str) -> tuple[str, list[Tensor]]:
@@ -198,6 +198,7 @@ def parsed_header(text: str, data: int, key: str) -> tuple[str, list[Tensor]]:
         isinstance(metadata, dict) and metadata.keys() == {key} and isinstance(metadata[key], str),
         f"its metadata is not one text under the key {key!r}: it holds no program",
     )
+    must(metadata[key].isascii(), "its metadata holds other characters than ASCII")
     tensors = sorted((_tensor(name, entry) for name, entry in header.items()), key=lambda t: t.start)
     end = 0
     for t in tensors:
@@ -228,15 +229,15 @@ def _tensor(name: str, entry: Any) -> Tensor:
     return made
 
 
-def read_tensors(file: BinaryIO, tensors: list[Tensor]) -> dict[str, NDArray[Any]]:
+def read_tensors(file: BufferedReader, tensors: list[Tensor]) -> dict[str, NDArray[Any]]:
     """The tensors that follow a header, in their stored dtypes."""
     made: dict[str, NDArray[Any]] = {}
     for t in tensors:
         flat = np.empty(t.elements, t.dtype)
-        view = memoryview(flat).cast("B")
+        view = flat.view(np.uint8).data
         filled = 0
         while filled < len(view):
-            count = file.readinto(view[filled:])  # type: ignore[attr-defined]
+            count = file.readinto(view[filled:])
             must(count, f"it ends within tensor {shown(t.name)}")
             filled += count
         made[t.name] = flat.reshape(t.shape)

@@ -106,6 +106,7 @@ def _range(n: Node, inputs: list[Bound], program: Program, timesteps: int) -> tu
         case Pool():
             low, high = (windows(n, b) for b in inputs[0])
             if n.kind == "sum":
+                _guard(n.name, n.size[0] * n.size[1], low, high)
                 out = low.sum((-1, -2)), high.sum((-1, -2))
                 none, most = np.minimum(low, 0).sum((-1, -2)), np.maximum(high, 0).sum((-1, -2))
                 partial = none, most
@@ -123,6 +124,12 @@ def _range(n: Node, inputs: list[Bound], program: Program, timesteps: int) -> tu
             steps = intervals(n.body, n.parameters, low.min(1), high.max(1))
             zero = np.zeros(shape, np.int64)
             out = zero, zero + n.body.spikes
+            sent = steps[n.body.spike]  # must be proved, because loops rely on it
+            if int(sent[0].min()) < 0 or int(sent[1].max()) > n.body.spikes:
+                raise RangeExceeded(
+                    f"{n.name}: the output must be proved to lie in 0..{n.body.spikes}, but could reach "
+                    f"{int(sent[0].min())}..{int(sent[1].max())}; let step return what fire returns"
+                )
             sums = [steps[n.body.instructions[k].args[0]] for k in n.body.stores]
             currents = [b for k, b in steps.items() if "current" in n.body.provenance[k]]
             every = [*sums, *currents]
@@ -132,6 +139,7 @@ def _range(n: Node, inputs: list[Bound], program: Program, timesteps: int) -> tu
             )
         case Integrator():
             low, high = inputs[0]
+            _guard(n.name, timesteps, low, high)
             partial = out = np.minimum(low, 0) * timesteps, np.maximum(high, 0) * timesteps
             fits = bits_for(int(out[0].min()), int(out[1].max()))[0]
             if fits > n.bits:
@@ -142,6 +150,7 @@ def _range(n: Node, inputs: list[Bound], program: Program, timesteps: int) -> tu
         case Readout():
             low, high = inputs[0]
             if n.kind == "count":
+                _guard(n.name, timesteps, low, high)
                 low, high = np.minimum(low, 0) * timesteps, np.maximum(high, 0) * timesteps
             partial = out = low, high
     partial = partial or out
@@ -160,7 +169,7 @@ def _range(n: Node, inputs: list[Bound], program: Program, timesteps: int) -> tu
     return out, result
 
 
-def _guard(name: str, weight: np.int64, low: Ints, high: Ints) -> None:
+def _guard(name: str, weight: int, low: Ints, high: Ints) -> None:
     """Refuse before int64 arithmetic itself could overflow."""
     most = max(abs(int(low.min())), abs(int(high.max())))
     if int(weight) * most >= LIMIT:
@@ -170,6 +179,8 @@ def _guard(name: str, weight: np.int64, low: Ints, high: Ints) -> None:
 def _join(n: Join, inputs: list[Bound]) -> Bound:
     if n.kind == "add":
         shifts = n.shifts or (0,) * len(inputs)
+        for b, k in zip(inputs, shifts, strict=True):
+            _guard(n.name, len(inputs) << k, *b)
         low = sum(b[0] << k for b, k in zip(inputs, shifts, strict=True))
         high = sum(b[1] << k for b, k in zip(inputs, shifts, strict=True))
         return np.asarray(low), np.asarray(high)

@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import RangeExceeded
 from ..fixed import bits_for
 from ..ops.codec import Codec, Table
 from .program import Conv, Dense, Edge, Input, Integrator, Join, Neuron, Node, Pool, Readout
 
 if TYPE_CHECKING:
     from .program import Program
+    from .ranges import Range
+
+TIMESTEPS = 1024  # the longest run that a listing proves
 
 
 def listing(program: Program) -> str:
     """One block a node: what it reads, its shape, its constants in short, its body, its proved widths."""
     from .ranges import ranges
 
-    proved = ranges(program)
-    lines = ["program"]
+    try:
+        proved = ranges(program, TIMESTEPS)
+        lines = [f"program, ranges proved for {TIMESTEPS} timesteps"]
+    except RangeExceeded as error:  # a listing is most wanted where something is wrong
+        proved = {}
+        lines = [f"program, ranges not proved for {TIMESTEPS} timesteps: {error}"]
     for n in program.nodes:
-        r = proved[n.name]
-        bits, signed = bits_for(r.sum_low, r.sum_high)
         shape = "x".join(map(str, program.shapes[n.name]))
-        lines.append(
-            f"{n.name}: {_what(n)} -> {shape}  in {r.low}..{r.high}, "
-            f"sum {r.sum_low}..{r.sum_high} ({'s' if signed else 'u'}{bits})"
-        )
+        lines.append(f"{n.name}: {_what(n)} -> {shape}{_proved(proved.get(n.name))}")
         if isinstance(n, Neuron):
             lines += [f"    state {s.name}: {describe(n.body.codec(s.name))}" for s in n.body.states]
-            lines += [f"    {p}: {_numbers(a)}" for p, a in n.parameters.items()]
+            # in the order of the body: that of a mapping means nothing
+            lines += [f"    {p}: {_numbers(n.parameters[p])}" for p in n.body.parameters]
             lines += ["    " + line for line in str(n.body).splitlines()]
     return "\n".join(lines) + "\n"
 
@@ -42,6 +45,13 @@ def describe(codec: Codec) -> str:
     if isinstance(codec, Table):
         return f"table of {codec.bits} bits, rest {codec.rest}, {codec.stores}"
     return f"uniform {codec.low}..{codec.high} ({codec.bits} bits), {codec.overflow}, {codec.stores}"
+
+
+def _proved(r: Range | None) -> str:
+    if r is None:
+        return ""
+    bits, signed = bits_for(r.sum_low, r.sum_high)
+    return f"  in {r.low}..{r.high}, sum {r.sum_low}..{r.sum_high} ({'s' if signed else 'u'}{bits})"
 
 
 def _edge(e: Edge) -> str:
@@ -61,7 +71,8 @@ def _what(n: Node) -> str:
             )
         case Pool():
             minima = "" if n.minimum is None else f" minimum {_numbers(n.minimum)}"
-            return f"{n.kind} pool({_edge(n.source)}) {n.size[0]}x{n.size[1]} stride {n.stride[0]},{n.stride[1]}{minima}"
+            size = f"{n.size[0]}x{n.size[1]} stride {n.stride[0]},{n.stride[1]}"
+            return f"{n.kind} pool({_edge(n.source)}) {size}{minima}"
         case Join():
             shifts = "" if not n.shifts else f" shifts {','.join(map(str, n.shifts))}"
             return f"{n.kind}({', '.join(map(_edge, n.sources))}){shifts}"
@@ -78,4 +89,4 @@ def _numbers(a: np.ndarray) -> str:
     if a.size <= 16:
         return str(a.tolist())
     digest = hashlib.sha256(np.ascontiguousarray(a, "<i8").tobytes()).hexdigest()[:12]
-    return f"{'x'.join(map(str, a.shape))} in {a.min()}..{a.max()} #{digest}" if prod(a.shape) else "empty"
+    return f"{'x'.join(map(str, a.shape))} in {a.min()}..{a.max()} #{digest}"

@@ -53,7 +53,7 @@ static inline {t} shift_right_{bits}({t} x, int32_t n)
 
 static inline {t} shift_left_{bits}({t} x, int32_t n)
 {{
-    return ({t})(x * (({t})1 << n));
+    return ({t})((u{t})x << n); /* unsigned: defined for every x and n */
 }}
 
 static inline {t} clamp_{bits}({t} x, {t} low, {t} high)
@@ -63,7 +63,7 @@ static inline {t} clamp_{bits}({t} x, {t} low, {t} high)
 
 static inline {t} half_up_{bits}({t} x, int32_t n)
 {{
-    return shift_right_{bits}(({t})(x + ((({t})1 << n) >> 1)), n);
+    return shift_right_{bits}(({t})(x + ({t})(((u{t})1 << n) >> 1)), n);
 }}
 
 static inline {t} wrap_{bits}({t} x, {t} low, {t} mask)

@@ -1,0 +1,173 @@
+"""The command line: `intspike run`, `data`, `integers`, `show`, `export`."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from .errors import BadInput, IntspikeError, MissingDependency, did_you_mean
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Quantized spiking neural networks, from training to exact integers.",
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(no_args_is_help=True, help="Data sets.")
+export_app = typer.Typer(no_args_is_help=True, help="Write a program in another form.")
+app.add_typer(data_app, name="data")
+app.add_typer(export_app, name="export")
+
+console = Console()
+RECIPES = ("fashion-mnist",)
+
+Artifact = Annotated[Path, typer.Argument(help="a stored program, such as runs/demo/model.intspike")]
+Force = Annotated[bool, typer.Option("--force", help="replace what is there")]
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help=f"what to run: {', '.join(RECIPES)}")],
+    epochs: Annotated[int, typer.Option(help="epochs of each training")] = 4,
+    seed: Annotated[int, typer.Option(help="of weights, image order and splits")] = 0,
+    timesteps: Annotated[int, typer.Option(help="timesteps T")] = 25,
+    batch_size: Annotated[int, typer.Option(help="images per training step")] = 100,
+    data: Annotated[Path | None, typer.Option(help="folder of the full set (idx, idx.gz or npz)")] = None,
+    out: Annotated[Path | None, typer.Option(help="output folder [default: runs/RECIPE]")] = None,
+    force: Force = False,
+    quick: Annotated[bool, typer.Option("--quick", help="a first look in about a minute")] = False,
+    loss: Annotated[str, typer.Option(help="cross entropy on 'counts', or on 'steps' as SQUAT prints it")] = "counts",
+) -> None:
+    """Train, quantize, lower, verify and export; a killed run resumes with the same command."""
+    if recipe not in RECIPES:
+        raise BadInput(f"there is no recipe {recipe!r}; {did_you_mean(recipe, RECIPES)}")
+    if loss not in ("counts", "steps"):
+        raise BadInput(f"--loss must be counts or steps, not {loss!r}")
+    _need_torch()
+    from .study import console as tables
+    from .study import fashion_mnist
+
+    options = fashion_mnist.Options(
+        epochs, seed, timesteps, batch_size, str(data.resolve()) if data else None, quick, loss
+    )
+    folder = out or Path("runs") / recipe
+    with _Bars(fashion_mnist.Watch) as watch:
+        result = fashion_mnist.run(options, folder, force=force, watch=watch)
+    summary = result if isinstance(result, dict) else result.summary
+    if isinstance(result, dict):
+        console.print(f"{folder} holds this run already, finished; --force repeats it")
+    console.print(tables.table(summary))
+    console.print(tables.closing(summary, folder), soft_wrap=True)
+
+
+@data_app.command("get")
+def data_get(
+    name: Annotated[str, typer.Argument(help="which data set: fashion-mnist")],
+    folder: Annotated[Path | None, typer.Option(help="where to put it [default: the user's cache]")] = None,
+) -> None:
+    """Download a data set and check it."""
+    if name != "fashion-mnist":
+        raise BadInput(f"there is no data set {name!r} to download; {did_you_mean(name, ['fashion-mnist'])}")
+    from .data import get_fashion_mnist
+
+    where = get_fashion_mnist(folder)
+    console.print(f"{where}\nuse it: intspike run fashion-mnist --data {where}", soft_wrap=True)
+
+
+@app.command()
+def show(artifact: Artifact) -> None:
+    """Print a stored program: nodes, constants, bodies, proved widths."""
+    from .ir.artifact import load
+
+    sys.stdout.write(str(load(artifact)))
+
+
+@app.command()
+def integers(
+    artifact: Artifact,
+    out: Annotated[Path | None, typer.Option(help="folder [default: the artifact's name, -integers]")] = None,
+    force: Force = False,
+) -> None:
+    """Take the integers away: every array as .npy, and a manifest in the field's words."""
+    from .export.arrays import export_arrays
+    from .ir.artifact import load
+
+    folder = out or artifact.with_name(f"{artifact.stem}-integers")
+    export_arrays(load(artifact), folder, force=force)
+    console.print(f"{folder / 'manifest.json'} names every array", soft_wrap=True)
+
+
+@export_app.command("c")
+def export_c(
+    artifact: Artifact,
+    out: Annotated[Path, typer.Option(help="folder for the C files")] = Path("c"),
+    force: Force = False,
+) -> None:
+    """Write a stored program as C99."""
+    from .export.c import export_c as write
+    from .ir.artifact import load
+
+    write(load(artifact), out, force=force)
+    console.print(f"{out / 'program.h'} is the interface; make -C {out} builds a process", soft_wrap=True)
+
+
+class _Bars:
+    """Progress bars for a run; lines of text go above them."""
+
+    def __init__(self, watch: Any):
+        self._base = watch
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[words]}"),
+            console=console,
+        )
+
+    def __enter__(self) -> Any:
+        progress = self._progress
+        progress.start()
+
+        class Drawn(self._base):  # type: ignore[misc, name-defined]
+            def start(self, task: str, total: int) -> Callable[[int, str], None]:
+                bar: TaskID = progress.add_task(task, total=total, words="")
+                return lambda done, words: progress.update(bar, completed=done, words=words)
+
+            def say(self, text: str) -> None:
+                progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+        return Drawn()
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+
+def _need_torch() -> None:
+    if importlib.util.find_spec("torch") is None:
+        raise MissingDependency("training needs torch, which is not installed; run: pip install 'intspike[torch]'")
+
+
+def main() -> None:
+    """Entry point: errors raised on purpose become one line, an interruption says how to resume."""
+    try:
+        app()
+    except IntspikeError as e:
+        Console(stderr=True).print(f"[bold red]error:[/] {_escaped(str(e))}", highlight=False, soft_wrap=True)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped; the same command resumes from the last finished step")
+        raise SystemExit(130) from None
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

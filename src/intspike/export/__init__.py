@@ -1,0 +1,1 @@
+"""From an integer program to files: what other tools compile, synthesize or read."""

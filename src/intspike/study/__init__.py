@@ -1,0 +1,1 @@
+"""Recipes and studies: runs whose finished steps are kept, and their reports."""

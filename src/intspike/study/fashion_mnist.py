@@ -1,0 +1,355 @@
+"""`intspike run fashion-mnist`: from a spiking network on real images to exact integers in C."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import data, models, train
+from ..engine import native
+from ..engine.trace import Trace
+from ..errors import BadInput
+from ..export.c import export_c
+from ..ir import Program
+from ..ir.artifact import save
+from ..lower import lower_with_report, verify
+from ..lower.lower import Lowering
+from ..measure import FiringCounts, firing_report, size_bits, synops, wilson
+from ..native import compiler
+from ..nn import Network, calibrate, quantize
+from ..quant import QuantConfig, ThresholdCentred, Uniform, UniformState
+from ..train.fit import history_to_dict
+from .folder import RunFolder, clear_disk_errors, write_atomic, write_json
+
+NAME = "fashion-mnist"
+REFERENCE = "fp32"
+MAIN = "qat-w4u4"  # the variant whose program the run ships
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is asked for.
+
+    Attributes:
+        epochs: of each training, full precision and quantized.
+        seed: of weights, order of images and splits.
+        timesteps: T in training and evaluation.
+        batch_size: images per step of training.
+        data: folder of the full set; None is the embedded sample.
+        quick: a first look in a minute: fewer images, timesteps and epochs.
+        loss: "counts" or "steps" (SQUAT's printed form).
+    """
+
+    epochs: int = 4
+    seed: int = 0
+    timesteps: int = 25
+    batch_size: int = 100
+    data: str | None = None
+    quick: bool = False
+    loss: str = "counts"
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("epochs", self.epochs, 1, 1000),
+            ("timesteps", self.timesteps, 1, 1000),
+            ("batch-size", self.batch_size, 1, 10000),
+            ("seed", self.seed, 0, 2**31 - 1),
+        ):
+            if not low <= value <= high:
+                raise BadInput(f"--{name} must be in {low}..{high}, not {value}")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A quantized network of the run.
+
+    Attributes:
+        name, description: for people.
+        config: how it is quantized.
+        trained: quantization-aware training, or only calibration.
+    """
+
+    name: str
+    description: str
+    config: QuantConfig
+    trained: bool
+
+
+VARIANTS = (
+    Variant(
+        "ptq-w8u8",
+        "8-bit weights and states, calibrated after training",
+        QuantConfig(Uniform(8), UniformState(8)),
+        trained=False,
+    ),
+    Variant(
+        MAIN,
+        "4-bit weights and threshold-centred states, trained",
+        QuantConfig(Uniform(4), ThresholdCentred(4)),
+        trained=True,
+    ),
+)
+
+
+class Watch:
+    """What a run tells while it works; the command line draws it, the default is silent."""
+
+    def start(self, task: str, total: int) -> Callable[[int, str], None]:
+        """Begin a task of so many parts; the result is called with (parts done, a few words)."""
+        return lambda done, words: None
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+
+
+@dataclass
+class Result:
+    """A finished run: its summary, and what the report draws.
+
+    Attributes:
+        summary: plain data, as in summary.json.
+        networks, programs, lowerings: by variant.
+        images: the test images.
+    """
+
+    summary: dict[str, Any]
+    networks: dict[str, Network]
+    programs: dict[str, Program]
+    lowerings: dict[str, Lowering]
+    dataset: data.Dataset
+    options: Options
+    firing: dict[str, FiringCounts]
+
+
+def run(
+    options: Options, out: Path, *, force: bool = False, watch: Watch | None = None
+) -> Result | dict[str, Any]:
+    """Run the recipe into a folder; a finished run with the same options is only read again.
+
+    Returns:
+        The result, or the summary of a run that was finished before.
+
+    Raises:
+        Divergence: an engine disagrees with torch in any spike or stored code.
+        BadInput, BadData: options, data or the folder cannot be used.
+    """
+    with clear_disk_errors(out):
+        folder = RunFolder(out, {"recipe": NAME, **asdict(options)}, force)
+        finished = folder.done("finished")
+        if finished is not None and (out / "summary.json").exists():
+            return finished
+        return _Run(options, folder, watch or Watch()).all()
+
+
+class _Run:
+    def __init__(self, options: Options, folder: RunFolder, watch: Watch):
+        self.options, self.folder, self.watch = options, folder, watch
+        self.seconds: dict[str, float] = {}
+        self.timesteps = min(options.timesteps, 8) if options.quick else options.timesteps
+        self.epochs = min(options.epochs, 2) if options.quick else options.epochs
+        self.dataset = data.fashion_mnist(options.data, seed=options.seed)
+        if options.quick:
+            self.dataset = data.subset(self.dataset, 2000, 500, 500)
+
+    def all(self) -> Result:
+        torch.manual_seed(self.options.seed)
+        networks = {REFERENCE: self._trained(REFERENCE, lambda: self._fit(models.squat_fmnist(), REFERENCE))}
+        for v in VARIANTS:
+            start = quantize(networks[REFERENCE], v.config)
+            networks[v.name] = self._trained(v.name, partial(self._make, v, start))
+        programs: dict[str, Program] = {}
+        lowerings: dict[str, Lowering] = {}
+        exact: list[dict[str, Any]] = []
+        for v in VARIANTS:
+            programs[v.name], lowerings[v.name] = lower_with_report(
+                networks[v.name], input_shape=self.dataset.train.images.shape[1:]
+            )
+            self.watch.say(f"{v.name}: lowered\n{lowerings[v.name]}")
+            exact += self._verify(v, networks[v.name], programs[v.name])
+        result = self._measure(networks, programs, lowerings, exact)
+        self._write(result)
+        return result
+
+    # --- networks ---------------------------------------------------------------------------------------
+
+    def _trained(self, name: str, make: Callable[[], tuple[Network, list[train.Epoch]]]) -> Network:
+        """A network of a finished step, or a new one that is then kept."""
+        record = self.folder.done(name)
+        if record is not None:
+            self.seconds[name] = record["seconds"]
+            net = models.squat_fmnist()
+            for v in VARIANTS:
+                if v.name == name:
+                    net = quantize(net, v.config)
+            net.load_state_dict(self.folder.tensors(name))
+            self.watch.say(f"{name}: taken from the earlier run")
+            return net.eval()
+        began = time.perf_counter()
+        net, history = make()
+        self.seconds[name] = time.perf_counter() - began
+        self.folder.finish(
+            name, {"seconds": self.seconds[name], "history": history_to_dict(history)}, net.state_dict()
+        )
+        return net
+
+    def _fit(self, net: Network, name: str) -> tuple[Network, list[train.Epoch]]:
+        history: list[train.Epoch] = []
+        batches = self.epochs * (
+            len(self.dataset.train) // min(self.options.batch_size, len(self.dataset.train))
+        )
+        tell = self.watch.start(f"train {name}", batches)
+
+        def progress(p: train.Progress) -> None:
+            words = f"loss {p.loss:.3f}"
+            if p.last is not None:
+                words += f", validation {p.last.validation:.1%} after epoch {p.last.epoch}"
+            tell(p.done, words)
+
+        net = train.fit(
+            net,
+            self.dataset,
+            epochs=self.epochs,
+            batch_size=self.options.batch_size,
+            timesteps=self.timesteps,
+            seed=self.options.seed,
+            loss=train.CountCrossEntropy("steps" if self.options.loss == "steps" else "counts"),
+            progress=progress,
+            history=history,
+        )
+        tell(batches, f"validation {max(e.validation for e in history):.1%}")
+        return net, history
+
+    def _make(self, variant: Variant, start: Network) -> tuple[Network, list[train.Epoch]]:
+        if variant.trained:
+            return self._fit(start, variant.name)
+        tell = self.watch.start(f"calibrate {variant.name}", 10)
+        net = calibrate(
+            start,
+            self.dataset,
+            timesteps=self.timesteps,
+            seed=self.options.seed,
+            progress=lambda done, of: tell(done * 10 // of, ""),
+        )
+        return net, []
+
+    # --- proof ------------------------------------------------------------------------------------------
+
+    def _verify(self, variant: Variant, net: Network, program: Program) -> list[dict[str, Any]]:
+        began = time.perf_counter()
+        c_folder = self._program_folder(variant) / "c"
+        export_c(program, c_folder, force=True)
+        images = self.dataset.test.images
+        tell = self.watch.start(f"verify {variant.name}", len(images))
+        comparisons = verify(
+            net,
+            program,
+            images,
+            timesteps=self.timesteps,
+            samples=64,
+            c_samples=64 if compiler() is not None else 0,
+            c_folder=c_folder,
+            progress=lambda what, done, of: tell(done, what),
+        )
+        tell(len(images), f"{sum(c.compared for c in comparisons):,} integers, 0 differ")
+        self.seconds[f"verify {variant.name}"] = time.perf_counter() - began
+        return [{"variant": variant.name, **asdict(c)} for c in comparisons]
+
+    def _program_folder(self, variant: Variant) -> Path:
+        return self.folder.path if variant.name == MAIN else self.folder.path / variant.name
+
+    # --- measures ---------------------------------------------------------------------------------------
+
+    def _measure(
+        self,
+        networks: dict[str, Network],
+        programs: dict[str, Program],
+        lowerings: dict[str, Lowering],
+        exact: list[dict[str, Any]],
+    ) -> Result:
+        test = self.dataset.test
+        began = time.perf_counter()
+        firing: dict[str, FiringCounts] = {}
+        accuracy: dict[str, dict[str, Any]] = {}
+        operations: dict[str, Any] = {}
+        tell = self.watch.start("measure", len(networks) * len(test))
+        for k, (name, net) in enumerate(networks.items()):
+            firing[name] = FiringCounts()
+            right, total = 0, None
+            for at in range(0, len(test), 250):
+                images, labels = test.images[at : at + 250], test.labels[at : at + 250]
+                trace = self._trace(name, net, programs, images)
+                firing[name].add(trace)
+                right += int((trace.classes == labels).sum())
+                if name in programs:
+                    part = synops(programs[name], trace, images)
+                    total = part if total is None else total + part
+                tell(k * len(test) + at + len(images), name)
+            accuracy[name] = wilson(right, len(test)).to_dict()
+            if total is not None:
+                operations[name] = total.to_dict()
+        self.seconds["measure"] = time.perf_counter() - began
+        reports = {
+            v.name: firing_report(
+                firing[REFERENCE].counts,
+                firing[v.name].counts,
+                firing[v.name].steps,
+                names=(REFERENCE, v.name),
+            )
+            for v in VARIANTS
+        }
+        summary = {
+            "recipe": NAME,
+            "data": self.dataset.source,
+            "test_images": len(test),
+            "options": asdict(self.options),
+            "timesteps": self.timesteps,
+            "epochs": self.epochs,
+            "accuracy": {name: a["value"] for name, a in accuracy.items()},
+            "accuracy_interval": accuracy,
+            "exact": exact,
+            "lowering": {name: x.to_dict() for name, x in lowerings.items()},
+            "size_bits": {name: size_bits(p).to_dict() for name, p in programs.items()},
+            "firing": {name: r.to_dict() for name, r in reports.items()},
+            "synops": operations,
+            "codec": {v.name: getattr(v.config.state, "stores", "") for v in VARIANTS},
+            "seconds": {
+                **{k: round(s, 2) for k, s in self.seconds.items()},
+                "total": round(sum(self.seconds.values()), 2),
+            },
+            "compiler": compiler() is not None,
+        }
+        return Result(summary, networks, programs, lowerings, self.dataset, self.options, firing)
+
+    def _trace(self, name: str, net: Network, programs: Mapping[str, Program], images: Any) -> Trace:
+        if name in programs:
+            return native.run(programs[name], images, self.timesteps)
+        x = torch.from_numpy(images)
+        record = net.eval().record(x.expand(self.timesteps, *x.shape))
+        spikes = {k: s.numpy().astype(np.uint8) for k, s in record.spikes.items()}
+        return Trace(spikes, {}, record.spikes[net.output].sum(0).numpy().astype(np.int64), self.timesteps)
+
+    # --- files ------------------------------------------------------------------------------------------
+
+    def _write(self, result: Result) -> None:
+        from .fashion_mnist_report import content
+        from .report import write_report
+
+        tell = self.watch.start("write", 1)
+        for v in VARIANTS:
+            folder = self._program_folder(v)
+            folder.mkdir(parents=True, exist_ok=True)
+            program = result.programs[v.name]
+            save(program, folder / "model.intspike")
+            write_atomic(folder / "program.txt", lambda p, text=str(program): p.write_text(text))
+        histories = {name: (self.folder.done(name) or {}).get("history", []) for name in result.networks}
+        write_report(self.folder.path / "report.html", content(result, histories, self.timesteps))
+        write_json(self.folder.path / "summary.json", result.summary)
+        self.folder.finish("finished", result.summary)
+        tell(1, str(self.folder.path / "report.html"))

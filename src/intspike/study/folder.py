@@ -1,0 +1,150 @@
+"""A run's folder: finished steps are kept whole, so a killed run resumes from the last of them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import BadData, BadInput
+
+_RUN = "run.json"
+
+
+@contextmanager
+def clear_disk_errors(path: Path) -> Iterator[None]:
+    """A full disk or a folder that cannot be written, said in one line."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno == errno.ENOSPC:
+            what = "the disk is full"
+        elif e.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            what = "it is not allowed"
+        else:
+            raise
+        raise BadInput(
+            f"results must be written to {path}, but {what}; nothing finished is lost: make room or choose another "
+            "--out, and run the same command again"
+        ) from e
+
+
+def write_atomic(path: Path, write: Callable[[Path], Any]) -> None:
+    """Call `write` with a temporary path beside `path`, then move it there: whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """A JSON file, atomically."""
+    write_atomic(path, lambda p: p.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n"))
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Args:
+        path: new, empty, or the folder of a run with the same options.
+        options: what the run was asked for; a folder made with others is refused.
+        force: delete what an earlier run left there.
+
+    Raises:
+        BadInput: the folder holds other files, or a run with other options.
+    """
+
+    def __init__(self, path: Path, options: Mapping[str, Any], force: bool = False):
+        self.path = path
+        marker = path / _RUN
+        if path.exists() and not path.is_dir():
+            raise BadInput(f"--out must be a folder, but {path} is a file; choose another")
+        if path.is_dir() and any(path.iterdir()):
+            self._check(marker, options, force)
+        path.mkdir(parents=True, exist_ok=True)
+        if not marker.exists():
+            write_json(marker, dict(options))
+
+    def _check(self, marker: Path, options: Mapping[str, Any], force: bool) -> None:
+        if not marker.exists():
+            raise BadInput(
+                f"the output folder must be new, empty or an earlier run, but {self.path} holds other files; choose "
+                "another --out"
+            )
+        try:
+            before = json.loads(marker.read_text())
+        except ValueError:
+            before = {}
+        if force:
+            shutil.rmtree(self.path)
+        elif before != dict(options):
+            changed = [k for k in {**before, **options} if before.get(k) != options.get(k)]
+            listed = ", ".join(
+                f"{k}: {before.get(k)!r} there, {options.get(k)!r} now" for k in sorted(changed)
+            )
+            raise BadInput(
+                f"{self.path} holds a run with other options ({listed}); choose another --out, or --force to replace it"
+            )
+
+    # --- steps ------------------------------------------------------------------------------------------
+
+    def _folder(self, step: str) -> Path:
+        return self.path / "steps" / step
+
+    def done(self, step: str) -> dict[str, Any] | None:
+        """What a finished step recorded, or None."""
+        record = self._folder(step) / "step.json"
+        try:
+            return json.loads(record.read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError as e:
+            raise BadData(
+                f"{record} must be JSON, but is damaged ({e}); delete that folder to repeat the step"
+            ) from e
+
+    def finish(
+        self, step: str, record: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Keep a step: its record and, of a trained network, its parameters."""
+        from safetensors.torch import save_file
+
+        target = self._folder(step)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as scratch:
+            made = Path(scratch) / "step"
+            made.mkdir()
+            if tensors is not None:
+                save_file(
+                    {k: t.detach().clone().contiguous() for k, t in tensors.items()},
+                    made / "network.safetensors",
+                )
+            (made / "step.json").write_text(json.dumps(dict(record), indent=2, allow_nan=False))
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(made, target)
+
+    def tensors(self, step: str) -> dict[str, Tensor]:
+        """Parameters of a finished step."""
+        from safetensors.torch import load_file
+
+        path = self._folder(step) / "network.safetensors"
+        try:
+            return load_file(path)
+        except Exception as e:  # safetensors raises its own type for damage
+            raise BadData(
+                f"{path} must be a checkpoint of this run, but is damaged ({e}); delete its folder"
+            ) from e

@@ -1,0 +1,129 @@
+"""The tables of a report, as words and numbers for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .content import ReportContent, Table, Variant
+from .style import percent, short, size
+
+ROWS = 400  # of a table; more are counted, not shown
+LISTING = 300_000  # characters of a program
+
+
+def results(variants: Sequence[Variant]) -> Table:
+    """One row a variant: what it is, what it reaches, what it costs."""
+    first = sum(variants[0].size.values())
+    rows: list[list[str]] = []
+    for v in variants:
+        bits = sum(v.size.values())
+        interval = "–" if v.low is None or v.high is None else f"{percent(v.low)} to {percent(v.high)}"
+        ratio = f" ({first / bits:.1f}×)" if bits and first and v is not variants[0] else ""
+        ops = sum(v.synops.values())
+        rows.append(
+            [
+                v.name,
+                v.description or "–",
+                percent(v.accuracy),
+                interval,
+                f"{v.n:,}" if v.n else "–",
+                f"{size(bits)}{ratio}" if bits else "–",
+                short(ops) if v.synops else "–",
+                v.exact or "–",
+            ]
+        )
+    columns = (
+        "variant",
+        "",
+        "accuracy (%)",
+        "95 % interval",
+        "images",
+        "packed size",
+        "SynOps / image",
+        "exactness",
+    )
+    return Table("", columns, rows)
+
+
+def firing(variants: Sequence[Variant]) -> list[Table]:
+    """Dead, newly dead and saturated neurons of each variant, by layer."""
+    columns = (
+        "layer",
+        "neurons",
+        "mean rate",
+        "dead",
+        "newly dead",
+        "saturated",
+        "EMD",
+        "paired",
+        "correlation",
+    )
+    made: list[Table] = []
+    for v in variants:
+        if v.firing is None:
+            continue
+        rows = [
+            [
+                x.layer,
+                f"{x.neurons:,}",
+                f"{x.rate_before:.4f} → {x.rate_after:.4f}",
+                f"{x.dead_before:,} → {x.dead_after:,}",
+                f"{x.newly_dead:,}",
+                f"{x.saturated_before:,} → {x.saturated_after:,}",
+                f"{x.emd:.4f}",
+                f"{x.paired_distance:.4f}",
+                "–" if x.correlation is None else f"{x.correlation:.3f}",
+            ]
+            for x in (*v.firing.layers, v.firing.pooled)
+        ]
+        made.append(Table(f"{v.name} against {variants[0].name}", columns, rows))
+    return made
+
+
+def packed(variants: Sequence[Variant]) -> list[Table]:
+    """Sizes by part."""
+    parts = list(dict.fromkeys(part for v in variants for part in v.size))
+    rows = [
+        [v.name, *(size(v.size[p]) if p in v.size else "–" for p in parts), size(sum(v.size.values()))]
+        for v in variants
+        if v.size
+    ]
+    return [Table("", ("variant", *parts, "total"), rows)] if rows else []
+
+
+def exactness(rows: Iterable[Mapping[str, Any]]) -> list[Table]:
+    """Which two engines were compared on what, and the verdict."""
+    made = [
+        [
+            row.get("variant", "–"),
+            row["a"],
+            row["b"],
+            f"{row['samples']:,}" if isinstance(row.get("samples"), int) else "–",
+            f"{row['compared']:,}" if isinstance(row["compared"], int) else row["compared"],
+            f"{row['mismatches']:,}" if isinstance(row["mismatches"], int) else row["mismatches"],
+            "refused: they differ" if row["mismatches"] else "exact" if row["compared"] else "not compared",
+        ]
+        for row in rows
+    ]
+    columns = ("variant", "a", "b", "samples", "values compared", "mismatches", "verdict")
+    return [Table("", columns, made)] if made else []
+
+
+def listings(programs: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Programs as text, shortened where one is very long."""
+    made: list[tuple[str, str]] = []
+    for name, listing in programs.items():
+        more = len(listing) - LISTING
+        shown = (
+            listing if more <= 0 else f"{listing[:LISTING]}\n... {more:,} more characters: print the program"
+        )
+        made.append((f"{name}: {listing.count(chr(10)):,} lines", shown))
+    return made
+
+
+def environment(content: ReportContent) -> list[Table]:
+    """The command line and what it ran on."""
+    rows = [["command", content.command]] if content.command else []
+    rows += [[k, v] for k, v in content.environment.items()]
+    return [Table("", ("", ""), rows)] if rows else []
