@@ -25,7 +25,7 @@ from ..ops.body import Body, codec_parameters
 from ..ops.codec import State, Table
 from ..ops.table import LEAVES, OPS
 from ..ops.trace import threshold_name
-from .words import CODEC_MEANINGS, CONVENTIONS, KINDS, MEANINGS
+from .words import CODEC_MEANINGS, CONVENTIONS, KINDS, MEANINGS, UNIT
 
 MANIFEST = "manifest.json"
 _OURS = re.compile(r"[0-9]{3,}_[a-z0-9_]+\.npy\Z")  # what an older export may have left
@@ -100,8 +100,8 @@ def _described(program: Program, timesteps: int) -> tuple[dict[str, NDArray[Any]
     files = _Files()
     nodes = [_node(program, n, index, proved[n.name], files) for n in program.nodes]
     units = [
-        {"of": name, **files.add(k, "unit", np.asarray(a, np.float64), "unit: real value of 1, per channel")}
-        for k, (name, a) in enumerate(program.units.items())
+        {"of": name, **files.add(index.get(name, len(index) + k), "unit", np.asarray(a, np.float64), UNIT)}
+        for k, (name, a) in enumerate(sorted(program.units.items()))
     ]
     used = sorted({i.op for n in program.neurons for i in n.body.instructions})
     manifest = {
@@ -182,7 +182,9 @@ def _parameter(body: Body, name: str, position: int) -> tuple[str, str]:
         if name in reads:
             what = name.rpartition(".")[2]
             return f"state_{j}_{what}", f"{CODEC_MEANINGS[what]} (state {s.name})"
-    return f"parameter_{position}", MEANINGS.get(name, "a constant that the body names")
+    if name in MEANINGS:
+        return name.replace(".", "_"), MEANINGS[name]
+    return f"parameter_{position}", "a constant that the body names"
 
 
 def _body(n: Neuron, r: Range) -> dict[str, Any]:

@@ -36,6 +36,7 @@ KINDS: Mapping[type[Node], tuple[str, str]] = {
     Integrator: ("integrator", "y[t] = y[t-1] + x[t], from 0"),
     Readout: ("readout", "what comes out: the count (sum over time), the last, or the maximum over time"),
 }
+UNIT = "unit (scale): the real value of 1, per channel"
 MEANINGS = {
     "gain": "gain: the signed power of two that the synaptic sum is multiplied with",
     "bias": "bias: added to the synaptic sum after the gain, at every timestep",

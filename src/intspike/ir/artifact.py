@@ -113,7 +113,7 @@ def _checked(given: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Pr
     try:
         return Program(nodes, units, notes)
     except IntspikeError as error:
-        raise Flaw(f"it breaks a rule of programs: {error}") from error
+        raise Flaw(f"it breaks a rule of programs: {str(error)[:500]}") from error
     except Exception as error:  # a rule that `check` forgot must not become another error for the caller
         raise Flaw(f"it breaks a rule of programs: {type(error).__name__} {shown(str(error))}") from error
 

@@ -41,9 +41,11 @@ def check(program: Program) -> dict[str, Shape]:
     _must(count[1] == 1, f"a program must have one readout, not {count[1]}")
     shapes: dict[str, Shape] = {}
     before: set[str] = set()
+    ends = {n.name for n in program.nodes if isinstance(n, Readout)}
     for n in program.nodes:
         for e in n.edges:
             _must(e.source in names, f"{n.name} reads {e.source!r}, which does not exist")
+            _must(e.source not in ends, f"{n.name} reads {e.source}, but nothing may read a readout")
             _must(0 <= e.delay <= 1024, f"{n.name}: a delay must be in 0..1024 timesteps, not {e.delay}")
             if not e.delay:
                 _must(e.source in before, f"{n.name} reads {e.source} undelayed, so must stand behind it")
@@ -309,9 +311,41 @@ def _check_body(name: str, body: Body) -> None:
         _must(len(group) == len(states) and all(0 <= k < size for k in group), f"{name}: every state must be stored and read")
     reads_codes = all("current" not in body.provenance[k] for k in body.reads)
     _must(reads_codes, f"{name}: what a state was must be read from stored codes alone")
+    for s, k in zip(states, body.reads, strict=True):
+        i = body.instructions[k]
+        i = body.instructions[i.args[0]] if i.op == "add" and body.codec(s).stores == "after reset" else i
+        decoded = i.op == "decode" and body.instructions[i.args[0]] == Instruction("state", name=s)
+        _must(decoded, f"{name}: what state {s} was must be read by decoding its stored code")
     for s, k in zip(states, body.stores, strict=True):
         i = body.instructions[k]
         _must(i.op == "encode" and i.name == s, f"{name}: state {s} must store an encoded value")
     _must(0 <= body.spike < size, f"{name}: the output must be an instruction")
     _must("theta" in body.parameters and body.firing, f"{name}: a neuron must compare a state with theta")
+    for s, k in zip(states, body.stores, strict=True):
+        if s in body.firing:
+            _check_reset(name, body, s, k)
+
+
+def _check_reset(name: str, body: Body, state: str, store: int) -> None:
+    """A state fires where its codec says and is reset as the body says; which pairs can be stored follows from it."""
+    at = body.instructions
+    compared = {at[i.args[0]] for i in at if i.op in ("ge", "gt") and i.name == state}
+    if body.codec(state).stores == "before reset":
+        stored = Instruction("decode", (store,), state)
+        _must(compared == {stored}, f"{name}: state {state} must fire from what was stored, before its reset")
+        return
+    left = at[at[store].args[0]]
+    if body.reset == "subtract" and left.op == "sub":
+        before, taken = left.args
+        reset = at[taken].op == "mul" and [at[a] for a in at[taken].args] == [
+            Instruction("parameter", name="reset"),
+            Instruction("cut", (body.spike,)),
+        ]
+    elif body.reset == "zero" and left.op == "select":
+        fired, zero, before = left.args
+        spiked = [Instruction("cut", (body.spike,)), Instruction("constant")]
+        reset = at[fired].op == "gt" and [at[a] for a in at[fired].args] == spiked and at[zero] == spiked[1]
+    else:
+        before, reset = store, False
+    _must(reset and compared == {at[before]}, f"{name}: state {state} must be stored after its {body.reset} reset")
 

@@ -40,7 +40,8 @@ DTYPES: Mapping[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
 }
 _NAME_OF = {dtype: name for name, dtype in DTYPES.items()}
-_TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:]', re.DOTALL)
+# an open string reaches to the end, so that no text is scanned twice
+_TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},:]', re.DOTALL)
 _INTEGER = re.compile(r"-?[0-9]{1,19}\Z")
 
 

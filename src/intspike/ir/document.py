@@ -166,7 +166,7 @@ def program_parts(
             _read_node(f"node {k}", n, bodies, take) for k, n in enumerate(_items("nodes", given["nodes"]))
         )
     except IntspikeError as error:  # of a codec, a surrogate, or a body that names no codec
-        raise Flaw(f"it breaks a rule: {error}") from error
+        raise Flaw(f"it breaks a rule of programs: {str(error)[:500]}") from error
     used = {id(n.body) for n in nodes if isinstance(n, Neuron)}
     must(all(id(b) in used for b in bodies), "a body belongs to no neuron")
     names = [NAME.read("a unit", name) for name in _items("units", given["units"])]

@@ -51,7 +51,7 @@ def storable(body: Body, parameters: Mapping[str, Ints]) -> tuple[dict[str, Ints
             )
             level = values[body.reads[list(codecs).index(name)]]
             fired = sum((level >= t[None, :]).astype(np.int64) for t in first)
-            silenced = (prev == 0) & (len(codecs) > 1)  # by a refractory counter
+            silenced = (prev == 0) & (body.instructions[body.spike].op == "select")  # by a gate
             valid &= (fired == prev) | silenced
         elif body.reset == "zero":
             valid &= (prev == 0) | (codes[name] == codec.rest)

@@ -6,47 +6,42 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from .fashion_mnist import REFERENCE
 
 
+_CAPTION = (
+    "differ: spikes and stored codes that torch, interpreter, native engine and C program disagree on; rate, dead, "
+    "EMD: firing of all neurons, against full precision; SynOps per image; size packed (first row: float32)"
+)
+
+
 def table(summary: Mapping[str, Any]) -> Table:
     """One row a variant: accuracy with its interval, exactness, firing, size, operations."""
+    title = f"{summary['recipe']}, T = {summary['timesteps']}, {summary['data']}"
     made = Table(
-        title=f"{summary['recipe']}, {summary['data']}, T = {summary['timesteps']}", title_justify="left"
-    )
-    for heading, justify in (
-        ("network", "left"),
-        ("accuracy", "right"),
-        ("95 % interval", "right"),
-        ("exact", "left"),
-        ("rate", "right"),
-        ("dead", "right"),
-        ("EMD", "right"),
-        ("SynOps/image", "right"),
-        ("packed size", "right"),
-    ):
-        made.add_column(heading, justify=justify)  # type: ignore[arg-type]
+        title=title, title_justify="left", caption=_CAPTION, caption_justify="left",
+        box=SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False,
+    )  # fmt: skip
+    for heading in ("network", "accuracy, 95 %", "differ", "rate", "dead", "EMD", "SynOps", "size"):
+        made.add_column(heading, justify="left" if heading == "network" else "right", no_wrap=True)
     first = next(iter(summary["firing"].values()))["pooled"]
     for name, a in summary["accuracy_interval"].items():
-        interval = f"{a['low']:.1%} - {a['high']:.1%}"
+        accuracy = f"{a['value'] * 100:.1f} % ({a['low'] * 100:.1f}-{a['high'] * 100:.1f})"
         if name == REFERENCE:
-            bits = next(iter(summary["size_bits"].values()))["float32"]
-            size, drift, operations, exact = _size(bits), "", "", ""
-            rate, dead = first["rate_before"], first["dead_before"]
+            size = _size(next(iter(summary["size_bits"].values()))["float32"])
+            rate, dead, drift, operations, exact = first["rate_before"], first["dead_before"], "", "", ""
         else:
             pooled = summary["firing"][name]["pooled"]
-            rate, dead, drift = pooled["rate_after"], pooled["dead_after"], f"{pooled['emd']:.4f}"
+            rate, dead, drift = pooled["rate_after"], pooled["dead_after"], f"{pooled['emd']:.3f}"
             size = _size(summary["size_bits"][name]["total"])
-            operations = f"{summary['synops'][name]['per_inference']:,.0f}"
+            operations = f"{summary['synops'][name]['per_inference'] / 1e6:.2f} M"
             compared = [c for c in summary["exact"] if c["variant"] == name]
-            exact = (
-                f"{sum(c['mismatches'] for c in compared)} of {sum(c['compared'] for c in compared):,} differ"
-            )
-        made.add_row(
-            name, f"{a['value']:.2%}", interval, exact, f"{rate:.3f}", str(dead), drift, operations, size
-        )
+            exact = f"{sum(c['mismatches'] for c in compared)} of {sum(c['compared'] for c in compared) / 1e6:.0f} M"
+        made.add_row(name, escape(accuracy), exact, f"{rate:.3f}", str(dead), drift, operations, size)
     return made
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .content import Variant
-from .style import Figure, Panel, apart, axis, colour, layout, note, percent, plain, rows, text
+from .style import LABEL, Figure, Panel, apart, axis, colour, layout, note, percent, plain, rows, text
 
 MOST_BINS = 40
 FEW = 32  # neurons are shown one by one up to here
@@ -90,7 +90,7 @@ def _curves(title: str, unit: str, curves: list[tuple[int, str, NDArray[np.float
         note(text(name), len(y), at, xanchor="left", xshift=8, font={"size": 11, "color": colour(i)})
         for (i, name, y), at in zip(curves, apart(ends, 0.075 * room), strict=True)
     ]
-    widest = max(len(name) for _, name, _ in curves)
+    widest = min(max(len(name) for _, name, _ in curves), LABEL)
     ticks = {"dtick": 1} if longest <= 12 else {"nticks": 10}
     x = axis("epoch", range=[0.75, longest + 0.25], showgrid=False, **ticks)
     y_axis = axis(unit, range=[low - 0.08 * room, high + 0.08 * room])

@@ -124,7 +124,8 @@ class QuantizerPicture:
         variant, layer, channel: which one.
         levels, boundaries: [2^n] and [2^n - 1], increasing; code = number of boundaries at or below the value.
         rest: the code whose level is 0.
-        stores: "after reset" (levels lie below theta, the spike is kept beside them) or "before reset".
+        stores: "after reset" (the spike is kept beside the code; levels at and above theta cannot be reached and
+            are left out) or "before reset".
         silent: for each code, the code one timestep later without input; a code that is its own, but not rest,
             is stuck. Left out where it is not known.
     """
@@ -140,6 +141,11 @@ class QuantizerPicture:
 
     def __post_init__(self) -> None:
         size = np.size(self.levels)
+        levels = np.asarray(self.levels, float).reshape(-1)
+        _must(
+            size and (np.diff(levels) > 0).all() and levels[0] < 1,
+            f"the levels of {self.layer} must increase from below the threshold (1), not be {levels[:8].tolist()}",
+        )
         _must(
             np.size(self.boundaries) == size - 1 and len(self.silent) in (0, size) and 0 <= self.rest < size,
             f"a quantizer of {self.layer} with {size} levels must have {size - 1} boundaries, {size} or no "

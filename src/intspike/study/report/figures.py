@@ -94,7 +94,8 @@ def _membrane(
     x = _time(np.size(trace.reference))
     y = axis("membrane potential (θ)", range=list(limits), showgrid=False)
     margin = {"l": 48, "r": 66, "t": 8, "b": 42}
-    title = f"{name}: {int(s.astype(np.int64).sum())} spikes"
+    where = f"{trace.layer} neuron {', '.join(map(str, trace.neuron))}"
+    title = f"{where}, {name}: {int(s.astype(np.int64).sum())} spikes"
     return Panel(title, data, layout(x, y, shapes=shapes, annotations=words, margin=margin), 300)
 
 
@@ -139,8 +140,11 @@ def rasters(raster: Raster, colours: Colours) -> list[Panel]:
 def quantizer(picture: QuantizerPicture, c: int) -> list[Panel]:
     """What is stored for each membrane, and where each code goes without input."""
     levels, edges = (np.asarray(x, float).reshape(-1) for x in (picture.levels, picture.boundaries))
-    low = min(float(levels[0]), 0.0) - 0.25
     after = picture.stores == "after reset"
+    if after:  # a uniform code may have more codes than a channel can reach
+        levels = levels[levels < 1]
+        edges = edges[: len(levels) - 1]
+    low = min(float(levels[0]), 0.0) - 0.25
     high = 1 + max(0.5, float(levels[-1])) if after else max(float(levels[-1]), 1.0) + 0.25
     x, y = _staircase(levels, edges, low, 1.0 if after else high)
     made = {"type": "scatter", "mode": "lines", "line": {"color": colour(c), "width": 1.75}}
@@ -190,8 +194,8 @@ def _staircase(
 
 
 def _decay(picture: QuantizerPicture, levels: NDArray[np.float64], c: int) -> Panel:
-    after = levels[np.asarray(picture.silent)]
-    stuck = picture.stuck
+    after = levels[np.minimum(picture.silent[: len(levels)], len(levels) - 1)]
+    stuck = [c for c in picture.stuck if c < len(levels)]
     drawn = np.arange(len(levels))[:: max(1, len(levels) // CODES)]
     ringed = stuck[:: max(1, len(stuck) // CODES)]
     low, high = min(float(levels[0]), 0.0) - 0.15, max(float(levels[-1]), 1.0) + 0.15

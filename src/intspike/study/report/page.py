@@ -15,7 +15,8 @@ from .style import COLOURS, Panel
 from .tables import ROWS
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
-_NUMBER = re.compile(r"–|[-−]?[\d.,]+( [kMGB]| KiB| MiB| %)?( \([\d.,]+×\)| (to|→) [\d.,]+)?")
+_NUMBER = re.compile(r"[-−]?[\d.,]+( [kMGB]| KiB| MiB| %)?( \([\d.,]+×\)| (to|→) [\d.,]+)?")
+_NONE = ("", "–")
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
@@ -79,4 +80,7 @@ def _mark(cell: object) -> str:
 def _numeric(table: Table) -> list[bool]:
     """Which columns hold numbers alone, perhaps with a unit or a change, and are set to the right."""
     columns = zip(*([str(cell) for cell in row] for row in table.rows), strict=True)
-    return [any(c != "–" for c in cells) and all(_NUMBER.fullmatch(c) for c in cells) for cells in columns]
+    return [
+        any(map(_NUMBER.fullmatch, cells)) and all(c in _NONE or _NUMBER.fullmatch(c) for c in cells)
+        for cells in columns
+    ]

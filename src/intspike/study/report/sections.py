@@ -54,19 +54,21 @@ def sections(content: ReportContent) -> list[Section]:
             trained,
         ),
     ]
-    for trace in content.membranes:
-        where = f"{trace.layer}, neuron {', '.join(map(str, trace.neuron))}, sample {trace.sample}"
+    if content.membranes:
+        panels: list[Panel] = []
+        for m in content.membranes:
+            panels += figures.membranes(m, (content.index(m.names[0]), content.index(m.names[1])))
+        look = (
+            f"Sample {content.membranes[0].sample}: the quantized membrane moves only between its levels (grey lines), "
+            "and the threshold is one of its boundaries; compare the spikes above."
+        )
         made.append(
             Section(
-                "membrane",
-                "One neuron",
-                f"{where}: the quantized membrane moves only between its levels (grey lines), and the threshold is "
-                "one of its boundaries; compare the spikes above.",
-                figures.membranes(trace, (content.index(trace.names[0]), content.index(trace.names[1]))),
+                "membrane", "Single neurons" if len(content.membranes) > 1 else "One neuron", look, panels
             )
         )
     if content.rasters:
-        panels: list[Panel] = []
+        panels = []
         for r in content.rasters:
             panels += figures.rasters(r, (content.index(r.names[0]), content.index(r.names[1])))
         look = f"Sample {content.rasters[0].sample}, the same neurons left and right: look for rows that fell silent."

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+LABEL = 32  # characters of a label inside a picture
 COLOURS = 6  # the page defines as many; more variants start over
 
 Figure = dict[str, Any]
@@ -35,8 +36,9 @@ def colour(index: int, opacity: float = 1.0) -> str:
 
 
 def text(label: object) -> str:
-    """A label as plotly shows it literally: it would read tags in it, and the page reads a leading $."""
-    shown = html.escape(str(label), quote=False)
+    """A label as plotly shows it literally, not too long: it would read tags, and the page reads a leading $."""
+    whole = str(label)
+    shown = html.escape(whole if len(whole) <= LABEL else f"{whole[: LABEL - 1]}…", quote=False)
     return f"\u200b{shown}" if shown.startswith("$") else shown
 
 
