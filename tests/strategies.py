@@ -14,7 +14,20 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from intspike.ir import Conv, Dense, Edge, Input, Integrator, Join, Neuron, Node, Pool, Program, Readout, frozen
+from intspike.ir import (
+    Conv,
+    Dense,
+    Edge,
+    Input,
+    Integrator,
+    Join,
+    Neuron,
+    Node,
+    Pool,
+    Program,
+    Readout,
+    frozen,
+)
 from intspike.neuron import IF, LIF
 from intspike.neuron.constants import constants
 from intspike.ops import Carry, Dyadic, Form, Shift, Table, Triangle, Uniform, trace

@@ -43,7 +43,9 @@ def run(
     out: Annotated[Path | None, typer.Option(help="output folder [default: runs/RECIPE]")] = None,
     force: Force = False,
     quick: Annotated[bool, typer.Option("--quick", help="a first look in about a minute")] = False,
-    loss: Annotated[str, typer.Option(help="cross entropy on 'counts', or on 'steps' as SQUAT prints it")] = "counts",
+    loss: Annotated[
+        str, typer.Option(help="cross entropy on 'counts', or on 'steps' as SQUAT prints it")
+    ] = "counts",
 ) -> None:
     """Train, quantize, lower, verify and export; a killed run resumes with the same command."""
     if recipe not in RECIPES:
@@ -152,7 +154,9 @@ class _Bars:
 
 def _need_torch() -> None:
     if importlib.util.find_spec("torch") is None:
-        raise MissingDependency("training needs torch, which is not installed; run: pip install 'intspike[torch]'")
+        raise MissingDependency(
+            "training needs torch, which is not installed; run: pip install 'intspike[torch]'"
+        )
 
 
 def main() -> None:

@@ -1,15 +1,15 @@
 """Every error intspike raises on purpose. A message says what must hold, what was given, and what to do.
 
-    IntspikeError
-    ├── BadInput            an argument or option that cannot be used         (also a ValueError)
-    ├── BadData             a data file that is missing, corrupt or of another shape
-    ├── BadArtifact         a stored program that is truncated, altered, hostile or of another version
-    ├── BadProgram          a program that breaks a rule of the integer program
-    ├── NotLowerable        a model, or a part of one, that has no exact integer form
-    ├── RangeExceeded       an integer that could leave the range it was proved or declared to stay in
-    ├── Divergence          two engines that should agree and do not
-    ├── BuildFailed         the C compiler refused generated code
-    └── MissingDependency   an optional package or tool that a feature needs  (also an ImportError)
+IntspikeError
+├── BadInput            an argument or option that cannot be used         (also a ValueError)
+├── BadData             a data file that is missing, corrupt or of another shape
+├── BadArtifact         a stored program that is truncated, altered, hostile or of another version
+├── BadProgram          a program that breaks a rule of the integer program
+├── NotLowerable        a model, or a part of one, that has no exact integer form
+├── RangeExceeded       an integer that could leave the range it was proved or declared to stay in
+├── Divergence          two engines that should agree and do not
+├── BuildFailed         the C compiler refused generated code
+└── MissingDependency   an optional package or tool that a feature needs  (also an ImportError)
 """
 
 from __future__ import annotations

@@ -59,4 +59,4 @@ def bits_for(low: int, high: int) -> tuple[int, bool]:
     """The width that holds low..high and whether it needs a sign: (bits, signed)."""
     if low >= 0:
         return max(1, int(high).bit_length()), False
-    return max(int(high).bit_length(), (-int(low) - 1).bit_length()) + 1, True
+    return max(max(int(high), 0).bit_length(), (-int(low) - 1).bit_length()) + 1, True

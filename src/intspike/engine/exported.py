@@ -76,5 +76,7 @@ def _trace(program: Program, words: NDArray[np.int64], batch: int, timesteps: in
     readout = per_sample[:, timesteps * step : -1].reshape(batch, *outputs)
     trace = Trace(spikes, codes, readout.astype(np.int64), timesteps)
     if not np.array_equal(trace.classes, per_sample[:, -1]):
-        raise BuildFailed("the exported program's class must be the largest readout, ties to the lowest index")
+        raise BuildFailed(
+            "the exported program's class must be the largest readout, ties to the lowest index"
+        )
     return trace

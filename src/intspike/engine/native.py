@@ -132,7 +132,15 @@ def run(
 
     def part(first: int, last: int) -> int:
         return function(
-            first, last, batch, timesteps, frames, flat.ctypes.data, spike_pointers, code_pointers, readout.ctypes.data
+            first,
+            last,
+            batch,
+            timesteps,
+            frames,
+            flat.ctypes.data,
+            spike_pointers,
+            code_pointers,
+            readout.ctypes.data,
         )
 
     workers = max(1, min(threads or os.cpu_count() or 1, batch))

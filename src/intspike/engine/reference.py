@@ -54,17 +54,23 @@ class Session:
         self.t = 0
         self.values: dict[str, Ints] = {}
         self.codes = {
-            n.name: {s.name: np.full(shape[n.name], n.body.codec(s.name).rest, np.int64) for s in n.body.states}
+            n.name: {
+                s.name: np.full(shape[n.name], n.body.codec(s.name).rest, np.int64) for s in n.body.states
+            }
             for n in self.program.neurons
         }
         self.spikes = {n.name: np.zeros(shape[n.name], np.int64) for n in self.program.neurons}
-        self._sums = {n.name: np.zeros(shape[n.name], np.int64) for n in self.program if isinstance(n, Integrator)}
+        self._sums = {
+            n.name: np.zeros(shape[n.name], np.int64) for n in self.program if isinstance(n, Integrator)
+        }
         self.readout: Ints | None = None
         self._past: dict[str, deque[Ints]] = {}
         for n in self.program:
             for e in n.edges:
                 if e.delay:
-                    longest = max(e.delay, self._past[e.source].maxlen or 0) if e.source in self._past else e.delay
+                    longest = (
+                        max(e.delay, self._past[e.source].maxlen or 0) if e.source in self._past else e.delay
+                    )
                     zeros = [np.zeros(shape[e.source], np.int64)] * longest
                     self._past[e.source] = deque(zeros, maxlen=longest)
 
@@ -76,7 +82,9 @@ class Session:
         """
         x = checked_inputs(self.program, x, 1)[0]
         if len(x) != self.batch:
-            raise BadInput(f"a session of batch {self.batch} must be given {self.batch} samples, not {len(x)}")
+            raise BadInput(
+                f"a session of batch {self.batch} must be given {self.batch} samples, not {len(x)}"
+            )
         keep = self._static_nodes() if static and self.t else frozenset[str]()
         for n in self.program:
             if n.name in keep:

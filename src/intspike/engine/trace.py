@@ -45,7 +45,9 @@ def checked_inputs(program: Program, inputs: NDArray[np.generic], timesteps: int
     if timesteps < 1:
         raise BadInput(f"timesteps must be at least 1, not {timesteps}")
     if x.dtype.kind not in "iub":
-        raise BadInput(f"inputs must be integers (codes, spikes or counts), not {x.dtype}; pass the uint8 images")
+        raise BadInput(
+            f"inputs must be integers (codes, spikes or counts), not {x.dtype}; pass the uint8 images"
+        )
     if x.ndim == len(shape) + 1:
         x = x[None]
     if x.ndim != len(shape) + 2 or x.shape[2:] != shape or x.shape[0] not in (1, timesteps):

@@ -261,11 +261,15 @@ class Renderer:
             "        continue;",
             f"    for (int32_t a = 0; a < {kh}; a++) {{",
             f"        const int32_t ty = iy + {ph} - a;",
-            f"        if (ty < 0 || ty % {sh} != 0 || ty / {sh} >= {ho})" if sh > 1 else f"        if (ty < 0 || ty >= {ho})",
+            f"        if (ty < 0 || ty % {sh} != 0 || ty / {sh} >= {ho})"
+            if sh > 1
+            else f"        if (ty < 0 || ty >= {ho})",
             "            continue;",
             f"        for (int32_t b = 0; b < {kw}; b++) {{",
             f"            const int32_t tx = ix + {pw} - b;",
-            f"            if (tx < 0 || tx % {sw} != 0 || tx / {sw} >= {wo})" if sw > 1 else f"            if (tx < 0 || tx >= {wo})",
+            f"            if (tx < 0 || tx % {sw} != 0 || tx / {sw} >= {wo})"
+            if sw > 1
+            else f"            if (tx < 0 || tx >= {wo})",
             "                continue;",
             f"            const {kind} *w = &w{k.number}[((i * {kh} + a) * {kw} + b) * {each}];",
             f"            {k.kind} *acc = &y[((ty / {sh}) * {wo} + tx / {sw}) * {out} + (i / {per_group}) * {each}];",
@@ -383,7 +387,10 @@ class Renderer:
             if isinstance(n, Neuron):
                 for j, s in enumerate(n.body.states):
                     rest = n.body.codec(s.name).rest
-                    lines += [f"for (int32_t o = 0; o < {k.size}; o++)", f"    s->s{k.number}_{j}[o] = {rest};"]
+                    lines += [
+                        f"for (int32_t o = 0; o < {k.size}; o++)",
+                        f"    s->s{k.number}_{j}[o] = {rest};",
+                    ]
             if isinstance(n, Readout) and n.kind == "maximum":
                 lines += [f"for (int32_t o = 0; o < {k.size}; o++)", f"    s->y{k.number}[o] = INT64_MIN;"]
             elif not isinstance(n, Input):
@@ -401,7 +408,9 @@ class Renderer:
         static = static_names(self.program)
         input_number = self.layout[self.program.input.name].number
         lines = [f"s->y{input_number} = x;"]
-        once = [self.layout[n.name].number for n in self.program if n.name in static and not isinstance(n, Input)]
+        once = [
+            self.layout[n.name].number for n in self.program if n.name in static and not isinstance(n, Input)
+        ]
         if once:
             lines += ["if (fresh) {", *(f"    node_{k}(s);" for k in once), "}"]
         else:
@@ -550,7 +559,9 @@ readout and the class.
 """
 
 
-def export_c(program: Program, folder: Path | str, *, timesteps: int = 1024, force: bool = False) -> list[Path]:
+def export_c(
+    program: Program, folder: Path | str, *, timesteps: int = 1024, force: bool = False
+) -> list[Path]:
     """Write a program as C99 into a folder.
 
     Args:
@@ -562,7 +573,9 @@ def export_c(program: Program, folder: Path | str, *, timesteps: int = 1024, for
     """
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()) and not force:
-        raise BadInput(f"the output folder must be new or empty, but {folder} is not; choose another or force=True")
+        raise BadInput(
+            f"the output folder must be new or empty, but {folder} is not; choose another or force=True"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     r = Renderer(program, timesteps)
     files = {

@@ -64,7 +64,10 @@ def check(program: Program) -> dict[str, Shape]:
         remaining = [n for n in remaining if n.name not in known]
         if not ready:
             own = {n.name: s for n in remaining if n.name not in shapes for s in [_own_shape(n, shapes)] if s}
-            _must(own, f"the shapes of {', '.join(n.name for n in remaining)} cannot be known: a loop in which none has its own")
+            _must(
+                own,
+                f"the shapes of {', '.join(n.name for n in remaining)} cannot be known: a loop in which none has its own",
+            )
             shapes |= own
     return shapes
 
@@ -84,7 +87,7 @@ def _shape(n: Node, shapes: Mapping[str, Shape]) -> Shape:
                 f"{n.name}: a shape must be positive integers, not {n.shape}",
             )
             _must(n.low <= n.high, f"{n.name}: a range must not be empty, but is {n.low}..{n.high}")
-            _must(-(1 << 31) <= n.low and n.high < 1 << 31, f"{n.name}: an input must fit 32 bits")
+            _must(n.low >= -(1 << 31) and n.high < 1 << 31, f"{n.name}: an input must fit 32 bits")
             return n.shape
         case Dense():
             s = shapes[n.source.source]
@@ -120,7 +123,9 @@ def _small(name: str, weight: np.ndarray) -> None:
 
 
 def _within(a: np.ndarray, bits: int) -> bool:
-    return a.size == 0 or -(1 << bits) < int(a.min()) and int(a.max()) < 1 << bits  # abs of the lowest int64 is itself
+    return a.size == 0 or (
+        -(1 << bits) < int(a.min()) and int(a.max()) < 1 << bits
+    )  # abs of the lowest int64 is itself
 
 
 def _pair(name: str, what: str, pair: tuple[int, int], low: int) -> None:
@@ -132,7 +137,9 @@ def _pair(name: str, what: str, pair: tuple[int, int], low: int) -> None:
 
 def _conv_shape(n: Conv, s: Shape) -> Shape:
     _must(len(s) == 3, f"{n.name}: a convolution must read (C, H, W), not {s}")
-    _must(n.weight.ndim == 4, f"{n.name}: weight must be [C_out, C_in / groups, H_k, W_k], not {n.weight.shape}")
+    _must(
+        n.weight.ndim == 4, f"{n.name}: weight must be [C_out, C_in / groups, H_k, W_k], not {n.weight.shape}"
+    )
     _small(n.name, n.weight)
     _pair(n.name, "stride", n.stride, 1)
     _pair(n.name, "padding", n.padding, 0)
@@ -192,20 +199,31 @@ def check_neuron(name: str, body: Body, parameters: Mapping[str, np.ndarray], ch
         _must(a.dtype == np.int64, f"{name}: parameter {p} must be int64, not {a.dtype}")
         _must(_within(a, 40), f"{name}: parameter {p} must fit 40 bits")
         if p.endswith("shift"):
-            _must(0 <= a.min() and a.max() <= 31, f"{name}: {p} must be in 0..31, not {a.min()}..{a.max()}")
+            _must(a.min() >= 0 and a.max() <= 31, f"{name}: {p} must be in 0..31, not {a.min()}..{a.max()}")
     for d in range(body.spikes):
-        _must(threshold_name(d) in parameters, f"{name}: {body.spikes} spikes must have as many thresholds, not {d}")
+        _must(
+            threshold_name(d) in parameters,
+            f"{name}: {body.spikes} spikes must have as many thresholds, not {d}",
+        )
         theta = parameters[threshold_name(d)]
-        _must(theta.min() + body.strict > 0, f"{name}: rest (0) must not fire, but a threshold is {theta.min()}")
+        _must(
+            theta.min() + body.strict > 0, f"{name}: rest (0) must not fire, but a threshold is {theta.min()}"
+        )
         below = parameters[threshold_name(max(d - 1, 0))]
-        _must((theta >= below).all(), f"{name}: thresholds must not decrease, but threshold {d + 1} lies below {d}")
+        _must(
+            (theta >= below).all(),
+            f"{name}: thresholds must not decrease, but threshold {d + 1} lies below {d}",
+        )
     for s in body.states:
         codec = body.codec(s.name)
         if isinstance(codec, Table):
             _must(f"{s.name}.levels" in parameters, f"{name}: state {s.name} must be decoded somewhere")
             levels, edges = parameters[f"{s.name}.levels"], parameters[f"{s.name}.boundaries"]
             _must((np.diff(edges, axis=1) > 0).all(), f"{name}: the boundaries of {s.name} must increase")
-            _must((levels[:, codec.rest] == 0).all(), f"{name}: the level of the rest code of {s.name} must be 0")
+            _must(
+                (levels[:, codec.rest] == 0).all(),
+                f"{name}: the level of the rest code of {s.name} must be 0",
+            )
             inside = (levels[:, 1:] >= edges).all() and (levels[:, :-1] < edges).all()
             _must(inside, f"{name}: every level of {s.name} must lie inside its own bin")
         if s.name in body.firing:
@@ -272,11 +290,17 @@ def _check_body(name: str, body: Body) -> None:
         what = f"{name}: instruction %{k} = {i.op}"
         _must(i.op in OPS or i.op in LEAVES, f"{what} is not in the op table")
         _must(all(0 <= a < k for a in i.args), f"{what} must read earlier values, not {i.args}")
-        _must(abs(i.immediate) < 1 << 40 and i.immediate == int(i.immediate), f"{what} must hold an integer of 40 bits, not {i.immediate}")
+        _must(
+            abs(i.immediate) < 1 << 40 and i.immediate == int(i.immediate),
+            f"{what} must hold an integer of 40 bits, not {i.immediate}",
+        )
         if i.op in OPS:
             op = OPS[i.op]
             _must(op.integer, f"{what} does not exist on integers")
-            _must(len(i.args) == op.arity or (op.arity < 0 and len(i.args) in (2, 3)), f"{what} has {len(i.args)} arguments")
+            _must(
+                len(i.args) == op.arity or (op.arity < 0 and len(i.args) in (2, 3)),
+                f"{what} has {len(i.args)} arguments",
+            )
         else:
             _must(i.op not in ("level", "code", "spike", "adjoint"), f"{what} exists only in backward bodies")
             _must(not i.args, f"{what} is a leaf and has no arguments")
@@ -286,7 +310,10 @@ def _check_body(name: str, body: Body) -> None:
             _must(_NAME.match(i.name), f"{what} must name a parameter, not {i.name!r}")
         if i.op == "lookup":
             _must(body.instructions[i.args[0]].op == "state", f"{what} must be indexed by a stored code")
-            _must(len(i.args) == 2 or body.instructions[i.args[1]].op == "prev", f"{what} must take its row from the last output")
+            _must(
+                len(i.args) == 2 or body.instructions[i.args[1]].op == "prev",
+                f"{what} must take its row from the last output",
+            )
         if i.op == "decode":
             source = body.instructions[i.args[0]]
             _must(
@@ -295,20 +322,30 @@ def _check_body(name: str, body: Body) -> None:
             )
         if i.op in ("shl", "shr"):
             by = body.instructions[i.args[1]]
-            small = by.op == "parameter" and by.name.endswith("shift") or (by.op == "constant" and 0 <= by.immediate <= 31)
+            small = (by.op == "parameter" and by.name.endswith("shift")) or (
+                by.op == "constant" and 0 <= by.immediate <= 31
+            )
             _must(small, f"{what} must shift by a constant or a shift parameter")
         if i.op == "wrap":
-            _must(all(body.instructions[a].op == "constant" for a in i.args[1:]), f"{what} must have constant bounds")
+            _must(
+                all(body.instructions[a].op == "constant" for a in i.args[1:]),
+                f"{what} must have constant bounds",
+            )
             _must(1 <= body.instructions[i.args[-1]].immediate <= 62, f"{what} must wrap at 1..62 bits")
         if i.op in ("ge", "gt") and i.name:
             theta = body.instructions[i.args[1]]
             _must(i.name in states, f"{what} must fire from one of the states {states}, not {i.name!r}")
             _must(i.op == ("gt" if body.strict else "ge"), f"{what} must compare as the body says")
-            _must(theta.op == "parameter" and theta.name in thresholds, f"{what} must compare with a threshold")
+            _must(
+                theta.op == "parameter" and theta.name in thresholds, f"{what} must compare with a threshold"
+            )
         for p, use in _uses(body, i):
             _must(uses.setdefault(p, use) == use, f"{what} must use {p} as before ({uses[p]}), not as {use}")
     for group in (body.stores, body.membranes, body.reads):
-        _must(len(group) == len(states) and all(0 <= k < size for k in group), f"{name}: every state must be stored and read")
+        _must(
+            len(group) == len(states) and all(0 <= k < size for k in group),
+            f"{name}: every state must be stored and read",
+        )
     reads_codes = all("current" not in body.provenance[k] for k in body.reads)
     _must(reads_codes, f"{name}: what a state was must be read from stored codes alone")
     for s, k in zip(states, body.reads, strict=True):
@@ -347,5 +384,7 @@ def _check_reset(name: str, body: Body, state: str, store: int) -> None:
         reset = at[fired].op == "gt" and [at[a] for a in at[fired].args] == spiked and at[zero] == spiked[1]
     else:
         before, reset = store, False
-    _must(reset and compared == {at[before]}, f"{name}: state {state} must be stored after its {body.reset} reset")
-
+    _must(
+        reset and compared == {at[before]},
+        f"{name}: state {state} must be stored after its {body.reset} reset",
+    )

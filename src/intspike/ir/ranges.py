@@ -173,7 +173,9 @@ def _guard(name: str, weight: int, low: Ints, high: Ints) -> None:
     """Refuse before int64 arithmetic itself could overflow."""
     most = max(abs(int(low.min())), abs(int(high.max())))
     if int(weight) * most >= LIMIT:
-        raise RangeExceeded(f"{name}: a sum must fit 62 bits, but could reach {int(weight) * most}; use smaller weights")
+        raise RangeExceeded(
+            f"{name}: a sum must fit 62 bits, but could reach {int(weight) * most}; use smaller weights"
+        )
 
 
 def _join(n: Join, inputs: list[Bound]) -> Bound:
@@ -211,7 +213,9 @@ def conv(n: Conv, x: Ints, weight: Ints) -> Ints:
                 tap = weight[g * each : (g + 1) * each, :, i, j]
                 if not tap.any():
                     continue
-                view = padded[..., g * per_group : (g + 1) * per_group, i : i + sh * ho : sh, j : j + sw * wo : sw]
+                view = padded[
+                    ..., g * per_group : (g + 1) * per_group, i : i + sh * ho : sh, j : j + sw * wo : sw
+                ]
                 view = view[..., :ho, :wo].reshape(*lead, per_group, ho * wo)
                 result[..., g * each : (g + 1) * each, :] += tap @ view
     return result.reshape(*lead, out, ho, wo)

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..native import compiler, load
 from ..ops import Body
 from . import oracle
-from .render import Kernel, code_type, is_real, kernel
+from .render import Kernel, code_type, is_real, kernel, row_length
 
 _DTYPES = {"uint8_t": torch.uint8, "int16_t": torch.int16, "int32_t": torch.int32, "float": torch.float32}
 
@@ -39,11 +39,16 @@ def run(
     flat = current.reshape(len(current), shape[0], shape[1], -1)
     made = kernel(body, flat.shape[3] == 1)
     numbers = torch.stack([parameters[p].float() for p in made.numbers])
-    tables = tuple(parameters[p] for p in made.tables)
+    tables = tuple(_padded(parameters[p], row_length(body, p)) for p in made.tables)
     outputs = _Fused.apply(flat, numbers, body, made, tables, timesteps)
     spikes, *codes = outputs
     full = (timesteps, *shape)
     return spikes.reshape(full), [c.reshape(full) for c in codes]
+
+
+def _padded(table: Tensor, length: int) -> Tensor:
+    rows = table.detach().flatten(1)
+    return torch.nn.functional.pad(rows, (0, length - rows.shape[1]))
 
 
 @lru_cache(maxsize=1)
@@ -51,7 +56,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="intspike")
 
 
-def _split(function: Any, batch: int, *arguments: Any) -> None:
+def split(function: Any, batch: int, *arguments: Any) -> None:
     """Call a kernel on parts of the batch from threads; ctypes lets go of the interpreter lock."""
     threads = max(1, min(torch.get_num_threads(), batch))
     edges = [batch * k // threads for k in range(threads + 1)]
@@ -70,17 +75,29 @@ def _pointer(t: Tensor) -> int:
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, current: Tensor, numbers: Tensor, body: Body, made: Kernel, tables: tuple[Tensor, ...], timesteps: int
+        ctx: Any,
+        current: Tensor,
+        numbers: Tensor,
+        body: Body,
+        made: Kernel,
+        tables: tuple[Tensor, ...],
+        timesteps: int,
     ) -> tuple[Tensor, ...]:
         frames, batch, channels, positions = current.shape
         current = current.detach().contiguous()
         size = batch * channels * positions
         stride = size if frames > 1 else 0
-        values = (numbers.detach() if is_real(body) else numbers.detach().round().to(torch.int32)).contiguous()
+        values = (
+            numbers.detach() if is_real(body) else numbers.detach().round().to(torch.int32)
+        ).contiguous()
         if is_real(body):
             values = values.float()
         beta = numbers.detach()[made.numbers.index("beta")].clone() if "beta" in made.numbers else None
-        joined = torch.cat([t.detach().reshape(-1).to(torch.int32) for t in tables]) if tables else values.to(torch.int32)
+        joined = (
+            torch.cat([t.detach().reshape(-1).to(torch.int32) for t in tables])
+            if tables
+            else values.to(torch.int32)
+        )
         offsets = np.cumsum([0, *(t.numel() // channels for t in tables)]).astype(np.int64)
         spikes = torch.empty((timesteps, batch, channels, positions))
         codes = [
@@ -89,7 +106,7 @@ class _Fused(torch.autograd.Function):
         ]
         pointers = (ctypes.c_void_p * len(codes))(*(_pointer(c) for c in codes))
         library = _library(made)
-        _split(
+        split(
             library.forward, batch, channels, positions, timesteps, size, stride, _pointer(current),
             _pointer(values), _pointer(joined), offsets.ctypes.data, _pointer(spikes), pointers,
         )  # fmt: skip
@@ -115,7 +132,7 @@ class _Fused(torch.autograd.Function):
         gnumbers = torch.zeros((batch, count, channels))
         pointers = (ctypes.c_void_p * len(codes))(*(_pointer(c) for c in codes))
         reals = _pointer(ctx.beta) if ctx.beta is not None else None
-        _split(
+        split(
             _library(made).backward, batch, channels, positions, timesteps, size, size if frames > 1 else 0,
             _pointer(gspikes), _pointer(values), _pointer(joined), ctx.offsets.ctypes.data, _pointer(spikes),
             pointers, reals, _pointer(gcurrent), _pointer(gnumbers),

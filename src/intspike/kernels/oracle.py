@@ -71,7 +71,14 @@ class _Step:
     def __init__(self, body: Body, parameters: Mapping[str, Tensor], like: Tensor):
         self.body, self.parameters, self.like = body, parameters, like
 
-    def run(self, current: Tensor, codes: list[Tensor], membranes: list[Tensor], prev: Tensor, seen: list[Tensor] | None) -> list[Tensor]:
+    def run(
+        self,
+        current: Tensor,
+        codes: list[Tensor],
+        membranes: list[Tensor],
+        prev: Tensor,
+        seen: list[Tensor] | None,
+    ) -> list[Tensor]:
         """Values of all instructions; `seen` holds those of a first pass, whose stored membranes surrogates read."""
         values: list[Tensor] = []
         names = [s.name for s in self.body.states]
@@ -160,7 +167,9 @@ class _Step:
         return hard + (soft - soft.detach())
 
 
-def run(body: Body, current: Tensor, parameters: Mapping[str, Tensor], timesteps: int) -> tuple[Tensor, list[Tensor]]:
+def run(
+    body: Body, current: Tensor, parameters: Mapping[str, Tensor], timesteps: int
+) -> tuple[Tensor, list[Tensor]]:
     """A body over time.
 
     Args:

@@ -49,9 +49,14 @@ def code_type(body: Body, state: int) -> str:
     codec = body.states[state].codec
     if codec is None:
         return "float"
-    if 0 <= codec.low and codec.high < 256:
+    if codec.low >= 0 and codec.high < 256:
         return "uint8_t"
-    return "int16_t" if -(1 << 15) <= codec.low and codec.high < 1 << 15 else "int32_t"
+    return "int16_t" if codec.low >= -(1 << 15) and codec.high < 1 << 15 else "int32_t"
+
+
+def row_length(body: Body, table: str) -> int:
+    """Entries of one channel's row as kernels read it: padded to a power of two, so that lanes' loads group."""
+    return 1 << (prod(parameter_shape(body, table)) - 1).bit_length()
 
 
 @lru_cache(maxsize=128)
@@ -70,7 +75,12 @@ def kernel(body: Body, dense: bool) -> Kernel:
 
 class _Renderer:
     def __init__(
-        self, body: Body, dense: bool, numbers: tuple[str, ...], tables: tuple[str, ...], gradients: tuple[str, ...]
+        self,
+        body: Body,
+        dense: bool,
+        numbers: tuple[str, ...],
+        tables: tuple[str, ...],
+        gradients: tuple[str, ...],
     ):
         self.body, self.dense, self.real = body, dense, is_real(body)
         self.numbers, self.tables, self.gradients = numbers, tables, gradients
@@ -80,8 +90,16 @@ class _Renderer:
     # --- pieces -----------------------------------------------------------------------------------------
 
     def _number(self, name: str) -> str:
-        at = "c0 + p" if self.dense else "c"
-        return f"numbers[{self.numbers.index(name)} * C + {at}]"
+        return f"n{self.numbers.index(name)}"
+
+    def _channel_numbers(self) -> list[str]:
+        """This channel's numbers as locals: a load that may trap, in a branch, would keep the loop scalar."""
+        kind, at = "float" if self.real else "int32_t", "c0 + p" if self.dense else "c"
+        return [
+            line
+            for k in range(len(self.numbers))
+            for line in (f"const {kind} n{k} = numbers[{k} * C + {at}];", f"(void)n{k};")
+        ]
 
     def _row(self, name: str) -> str:
         return f"r{self.tables.index(name)}"
@@ -90,7 +108,7 @@ class _Renderer:
         """Pointers to this lane's rows; inside the lane loop where lanes are channels."""
         at = "(c0 + p)" if self.dense else "c"
         return [
-            f"const int32_t *r{k} = tables + offsets[{k}] * C + (int64_t){at} * {prod(parameter_shape(self.body, p))};"
+            f"const int32_t *r{k} = tables + offsets[{k}] * C + (int64_t){at} * {row_length(self.body, p)};"
             for k, p in enumerate(self.tables)
         ]
 
@@ -106,14 +124,14 @@ class _Renderer:
             f"    const int64_t lanes = {count} - p0 < {TILE} ? {count} - p0 : {TILE};",
             f"    const int64_t base = {base};",
             *(["    const int64_t c0 = p0;"] if self.dense else []),
-            *("    " + line for line in ([] if self.dense else self._rows())),
+            *("    " + line for line in ([] if self.dense else [*self._rows(), *self._channel_numbers()])),
             *("    " + line for line in inner),
             "}",
         ]
         return text
 
     def _lane(self, lines: list[str]) -> list[str]:
-        rows = self._rows() if self.dense else []
+        rows = [*self._rows(), *self._channel_numbers()] if self.dense else []
         return ["for (int64_t p = 0; p < lanes; p++) {", *("    " + x for x in [*rows, *lines]), "}"]
 
     # --- forward ----------------------------------------------------------------------------------------
@@ -138,7 +156,7 @@ class _Renderer:
         if self.real:
             return [_real_statement(body.instructions[k], k, leaf) for k in order]
         one = np.zeros(1, np.int64)
-        bounds = {k: (one, one) for k in range(len(body.instructions))}
+        bounds = dict.fromkeys(range(len(body.instructions)), (one, one))
         types = dict.fromkeys(body.parameters, "int32_t")
         return render(body, order, bounds, types, leaf, self._row, self.searches)
 
@@ -166,15 +184,19 @@ class _Renderer:
             "    for (int64_t p = 0; p < lanes; p++)",
             f"        x[p] = ({self.kind})x0[p];",
             "    float *restrict y = spikes + t * N + base;",
-            *(f"    {code_type(body, j)} *restrict k{j} = ({code_type(body, j)} *)codes[{j}] + t * N + base;" for j in states),
+            *(
+                f"    {code_type(body, j)} *restrict k{j} = ({code_type(body, j)} *)codes[{j}] + t * N + base;"
+                for j in states
+            ),
             *("    " + line for line in self._lane(lane)),
             "}",
         ]
         number = "float" if self.real else "int32_t"
         return _function(
             f"void forward(int64_t first, int64_t last, int64_t C, int64_t P, int64_t T, int64_t N, int64_t stride,\n"
-            f"             const float *current, const {number} *numbers, const int32_t *tables,\n"
-            "             const int64_t *offsets, float *spikes, void **codes)",
+            f"             const float *restrict current, const {number} *restrict numbers,\n"
+            "             const int32_t *restrict tables, const int64_t *restrict offsets, float *restrict spikes,\n"
+            "             void **codes)",
             ["(void)tables; (void)offsets; (void)numbers; (void)P;", *self._loops(inner)],
         )
 
@@ -232,7 +254,10 @@ class _Renderer:
             "    const float *gy = gspikes + t * N + base;",
             "    const float *y = spikes + t * N + base;",
             "    const float *prev = t ? y - N : silent;",
-            *(f"    const {types[j]} *new{j} = (const {types[j]} *)codes[{j}] + t * N + base;" for j in states),
+            *(
+                f"    const {types[j]} *new{j} = (const {types[j]} *)codes[{j}] + t * N + base;"
+                for j in states
+            ),
             *(f"    const {types[j]} *old{j} = t ? new{j} - N : rest{j};" for j in states),
             "    float *restrict gx = gcurrent + t * stride + base;",
             "    if (stride)",
@@ -243,7 +268,10 @@ class _Renderer:
             *("    " + line for line in self._lane(lane)),
             "}",
             *(
-                [f"for (int64_t p = 0; p < lanes; p++)\n        gnumbers[(n * {len(sums)} + {j}) * C + c0 + p] = g{j}[p];" for j in sums]
+                [
+                    f"for (int64_t p = 0; p < lanes; p++)\n        gnumbers[(n * {len(sums)} + {j}) * C + c0 + p] = g{j}[p];"
+                    for j in sums
+                ]
                 if self.dense
                 else [
                     f"{{\n        double total = 0.0;\n        for (int64_t p = 0; p < lanes; p++)\n            total += (double)g{j}[p];\n"
@@ -257,9 +285,9 @@ class _Renderer:
         unused = "(void)tables; (void)offsets; (void)numbers; (void)gnumbers; (void)P;"
         return _function(
             f"void backward(int64_t first, int64_t last, int64_t C, int64_t P, int64_t T, int64_t N, int64_t stride,\n"
-            f"              const float *gspikes, const {number} *numbers, const int32_t *tables,\n"
-            "              const int64_t *offsets, const float *spikes, void **codes, const float *reals,\n"
-            "              float *gcurrent, float *gnumbers)",
+            f"              const float *restrict gspikes, const {number} *restrict numbers,\n"
+            "              const int32_t *restrict tables, const int64_t *restrict offsets, const float *restrict spikes,\n"
+            "              void **codes, const float *restrict reals, float *restrict gcurrent, float *restrict gnumbers)",
             [unused, "(void)reals;", *self._loops(inner)],
         )
 
@@ -273,7 +301,9 @@ class _Renderer:
 
     def source(self) -> str:
         forward, back = self._forward(), self._backward()
-        head = "#include <stdint.h>\n#include <math.h>\n\n"
+        # gcc would move loads into branches, and a loop with branches stays scalar; other compilers skip the line
+        head = '#pragma GCC optimize("no-tree-pre", "no-tree-sink")\n'
+        head += "#include <stdint.h>\n#include <math.h>\n\n"
         return head + helpers() + "\n" + "\n".join(self.searches.values()) + "\n" + forward + "\n" + back
 
 
@@ -296,6 +326,8 @@ def _real_statement(i: Instruction, k: int, leaf: object) -> str:
         text = OPS[i.op].c.format(*args)
         if i.op == "select":
             text = f"({args[0]} != 0.0f ? {args[1]} : {args[2]})"
+        if i.op == "exp2":  # of a shift; a call of exp2f would keep the loop scalar
+            text = f"(1 << (int32_t){args[0]})"
     else:
         text = leaf(i)  # type: ignore[operator]
     return f"const float v{k} = (float){text};"

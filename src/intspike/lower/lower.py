@@ -73,7 +73,10 @@ class Lowering:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
-        return {"parameters": [asdict(p) for p in self.parameters], "layers": [asdict(x) for x in self.layers]}
+        return {
+            "parameters": [asdict(p) for p in self.parameters],
+            "layers": [asdict(x) for x in self.layers],
+        }
 
     def __str__(self) -> str:
         lines = [f"{'layer':<10} {'parameter':<18} {'status':<8} {'moved':>9}  detail"]
@@ -115,7 +118,9 @@ def lower_with_report(
         )
     shape = input_shape or net.input_shape
     if shape is None:
-        raise NotLowerable("the shape of the input must be known; run the network once, or pass input_shape=(C, H, W)")
+        raise NotLowerable(
+            "the shape of the input must be known; run the network once, or pass input_shape=(C, H, W)"
+        )
     was_training = net.training
     net.eval()
     try:
@@ -133,7 +138,10 @@ def _refusals(net: Network) -> list[Parameter]:
             what = type(s.module).__name__
             found.append(
                 Parameter(
-                    s.name, what, "refused", 0.0,
+                    s.name,
+                    what,
+                    "refused",
+                    0.0,
                     "has no integer form; replace it by a pool, a flatten, an addition or a layer with neurons",
                 )  # fmt: skip
             )
@@ -143,10 +151,14 @@ def _refusals(net: Network) -> list[Parameter]:
                 repair = f"is in full precision; quantize(net, QuantConfig({name}=...)) first"
                 found.append(Parameter(g.name, name, "refused", 0.0, repair))
         tensors: list[tuple[str, torch.Tensor | None]] = [("theta", g.neuron.theta), ("beta", g.neuron.beta)]
-        tensors += [(f"{n}.weight", m.weight) for n, m in zip(g.synapse_names, g.modules_of_synapses, strict=True)]
+        tensors += [
+            (f"{n}.weight", m.weight) for n, m in zip(g.synapse_names, g.modules_of_synapses, strict=True)
+        ]
         for name, value in tensors:
             if value is not None and not bool(torch.isfinite(value).all()):
-                found.append(Parameter(g.name, name, "refused", 0.0, "must be finite, but holds NaN or infinity"))
+                found.append(
+                    Parameter(g.name, name, "refused", 0.0, "must be finite, but holds NaN or infinity")
+                )
     if not found:
         try:
             value_scales(net)
@@ -193,12 +205,16 @@ class _Lowerer:
         made = g.integers(self.scales[g.sources[0]], self.most[g.sources[0]])
         self.integers[g.name] = g, made
         currents: list[Edge] = []
-        for name, source, m, codes in zip(g.synapse_names, sources, g.modules_of_synapses, made.codes, strict=True):
+        for name, source, m, codes in zip(
+            g.synapse_names, sources, g.modules_of_synapses, made.codes, strict=True
+        ):
             if isinstance(m, torch.nn.Linear):
                 self.nodes.append(Dense(name, source, frozen(codes)))
             else:
                 assert not isinstance(m.padding, str)
-                self.nodes.append(Conv(name, source, frozen(codes), pair(m.stride), pair(m.padding), m.groups))
+                self.nodes.append(
+                    Conv(name, source, frozen(codes), pair(m.stride), pair(m.padding), m.groups)
+                )
             currents.append(Edge(name))
         if len(currents) > 1:
             self.nodes.append(Join(f"{g.name}.sum", tuple(currents), "add"))
@@ -272,7 +288,9 @@ def _snaps(layer: str, group: Group, made: Integers) -> list[Parameter]:
         fractions = np.asarray(state.fractions)  # type: ignore[union-attr]
         exact = fractions * made.exact["theta"][:, None]
         lsb = float(np.abs(made.constants["u.levels"] - exact)[~made.constant].max(initial=0.0))
-        found.append(Parameter(layer, "levels", "snapped" if lsb else "exact", lsb, f"{len(fractions)} a channel"))
+        found.append(
+            Parameter(layer, "levels", "snapped" if lsb else "exact", lsb, f"{len(fractions)} a channel")
+        )
     else:
         shifts = made.constants["u.shift"]
         found.append(Parameter(layer, "step", "exact", 0.0, f"2^{shifts.min()}..2^{shifts.max()} LSB"))

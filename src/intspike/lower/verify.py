@@ -85,13 +85,23 @@ def verify(
         total = Comparison("torch", "native", 0, 0, 0)
         for k in range(0, len(many), batch):
             part = many[k : k + batch]
-            total += compare(torch_trace(net, part, timesteps), native.run(program, part, timesteps), ("torch", "native"))
+            total += compare(
+                torch_trace(net, part, timesteps), native.run(program, part, timesteps), ("torch", "native")
+            )
             tell("torch == native", min(k + batch, len(many)), len(many))
         done.append(total)
         if c_samples:
             some = images[:c_samples]
             c = exported.run(program, some, timesteps, c_folder)
-            done.append(compare(reference.run(program, some, timesteps) if c_samples > samples else _first(by_definition, c_samples), c, ("reference", "exported C")))
+            done.append(
+                compare(
+                    reference.run(program, some, timesteps)
+                    if c_samples > samples
+                    else _first(by_definition, c_samples),
+                    c,
+                    ("reference", "exported C"),
+                )
+            )
             done.append(compare(torch_trace(net, some, timesteps), c, ("torch", "exported C")))
             tell("torch == exported C", len(some), len(some))
     expected, got = content_hash(lower(net, input_shape=program.input.shape)), content_hash(program)

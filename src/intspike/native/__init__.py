@@ -47,7 +47,10 @@ def _identify(command: tuple[str, ...]) -> Compiler | None:
     try:
         version = subprocess.run([*command, "--version"], capture_output=True, check=True, timeout=30).stdout
         macros = subprocess.run(
-            [*command, "-march=native", "-E", "-dM", "-x", "c", os.devnull], capture_output=True, check=True, timeout=30
+            [*command, "-march=native", "-E", "-dM", "-x", "c", os.devnull],
+            capture_output=True,
+            check=True,
+            timeout=30,
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None

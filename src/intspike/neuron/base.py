@@ -72,9 +72,7 @@ class Neuron:
         counter = Uniform(self.refractory.bit_length(), 0, stores="before reset")
         return membrane, State("r", None if form.codec is None else counter)
 
-    def gated(
-        self, ops: Tracer, state: Mapping[str, Value], current: Value
-    ) -> tuple[Value, Value | None]:
+    def gated(self, ops: Tracer, state: Mapping[str, Value], current: Value) -> tuple[Value, Value | None]:
         """The current, zero while refractory, and the gate that the spike must pass (None without one)."""
         if not self.refractory:
             return current, None

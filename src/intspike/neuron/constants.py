@@ -48,7 +48,9 @@ def table_levels(neuron: Neuron, codec: Table, theta: Ints, fractions: Sequence[
         if after:
             continue
         if above > codec.high or (d < neuron.spikes and not ((f >= d) & (f < d + 1)).any()):
-            raise BadInput(f"levels stored before reset must have one at or above {d} thresholds, not {list(f)}")
+            raise BadInput(
+                f"levels stored before reset must have one at or above {d} thresholds, not {list(f)}"
+            )
         levels[:, above:] = np.maximum(levels[:, above:], first[:, None])
         thresholds[above - 1] = first
     edges = (levels[:, 1:] + levels[:, :-1] + 1) >> 1
@@ -80,7 +82,9 @@ def snapped(neuron: Neuron, codec: Uniform, theta: Ints, shift: Ints) -> list[In
     return [(fixed.half_up_shift(t + strict + half, shift) << shift) - half - strict for t in thetas]
 
 
-def carry(neuron: Neuron, form: Form, levels: Ints, edges: Ints, reset: Ints, thetas: list[Ints], beta: Reals) -> Ints:
+def carry(
+    neuron: Neuron, form: Form, levels: Ints, edges: Ints, reset: Ints, thetas: list[Ints], beta: Reals
+) -> Ints:
     """carry[c] = half_up(beta * v[c]), v the level after its reset line; with guaranteed decay, moved to rest.
 
     Returns:
@@ -175,7 +179,9 @@ def constants(
     return {name: np.asarray(made[name], np.int64) for name in trace(neuron, form).parameters}
 
 
-def _leak(neuron: Neuron, form: Form, levels: Ints, edges: Ints, thetas: list[Ints], beta: Reals) -> dict[str, Ints]:
+def _leak(
+    neuron: Neuron, form: Form, levels: Ints, edges: Ints, thetas: list[Ints], beta: Reals
+) -> dict[str, Ints]:
     leak = form.leak
     if isinstance(leak, Carry):
         return {"carry": carry(neuron, form, levels, edges, thetas[0], thetas, beta)}

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from .. import kernels
 from ..errors import BadInput, RangeExceeded
+from ..kernels import conv_pool
 from ..neuron.constants import constants, real_beta
 from ..ops import Form, trace
 from ..quant import QuantConfig, StateQuantizer, ThresholdCentred, WeightQuantizer, form_of
@@ -144,7 +145,9 @@ class Group(torch.nn.Module):
             rows = torch.cat([m.weight.detach().flatten(1) for m in self.modules_of_synapses], 1)
             if not torch.isfinite(rows).all():
                 bad = int((~torch.isfinite(rows)).sum())
-                raise BadInput(f"{self.name}: weights must be finite, but {bad} of {rows.numel()} are NaN or infinite")
+                raise BadInput(
+                    f"{self.name}: weights must be finite, but {bad} of {rows.numel()} are NaN or infinite"
+                )
             self.step = torch.nn.Parameter(self.weight.steps(rows), requires_grad=self.weight.learn_step)
         if self.state is not None:
             trace(self.neuron.equation, self.form)
@@ -205,7 +208,9 @@ class Group(torch.nn.Module):
         norm.running_mean.lerp_(mean.float(), momentum or 0.0)
         norm.running_var.lerp_((variance * count / max(1, count - 1)).float(), momentum or 0.0)
 
-    def _constants(self, gain: Tensor, offset: Tensor) -> tuple[dict[str, Tensor], dict[str, Ints], dict[str, Any]]:
+    def _constants(
+        self, gain: Tensor, offset: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, Ints], dict[str, Any]]:
         """Integer parameters as tensors with straight-through gradients, the same as arrays, and their origin."""
         state, equation = self.state, self.neuron.equation
         assert state is not None
@@ -255,7 +260,7 @@ class Group(torch.nn.Module):
         tensors["bias"] = tensors["bias"] + (bias_lsb - bias_lsb.detach()).float()
         if equation.has_leak:
             tensors["beta"] = beta.float()
-        origin = {"form": form, "unit": unit.detach().numpy(), "constant": constant.numpy()}
+        origin: dict[str, Any] = {"form": form, "unit": unit.detach().numpy(), "constant": constant.numpy()}
         origin["exact"] = {k: v.detach().numpy() for k, v in exact.items()}
         return tensors, made, origin
 
@@ -282,16 +287,28 @@ class Group(torch.nn.Module):
 
     def _prove(self, codes: list[Tensor], made: dict[str, Ints], most: float) -> None:
         """Refuse what float32 could round: every partial sum and every step of the neuron must stay below 2^24."""
-        rows = sum((c.double().abs().flatten(1).sum(1) for c in codes), torch.zeros(self.channels, dtype=torch.float64))
+        rows = sum(
+            (c.double().abs().flatten(1).sum(1) for c in codes),
+            torch.zeros(self.channels, dtype=torch.float64),
+        )
         window = area(self.pool) if isinstance(self.pool, torch.nn.AvgPool2d) else 1
         sums = rows.numpy() * most * window
-        membrane = np.max([np.abs(a).reshape(len(a), -1).max(1) for n, a in made.items() if n in ("carry", "u.levels")] or [0.0 * sums], 0)
+        membrane = np.max(
+            [np.abs(a).reshape(len(a), -1).max(1) for n, a in made.items() if n in ("carry", "u.levels")]
+            or [0.0 * sums],
+            0,
+        )
         if "u.shift" in made:
             codec = self.form.codec
             assert codec is not None
             membrane = np.maximum(membrane, max(-codec.low, codec.high) * 2.0 ** made["u.shift"])
         spikes = self.neuron.equation.spikes
-        most_step = sums * np.abs(made["gain"]) + np.abs(made["bias"]) + membrane + (spikes + 1) * made["reset" if "reset" in made else "theta"]
+        most_step = (
+            sums * np.abs(made["gain"])
+            + np.abs(made["bias"])
+            + membrane
+            + (spikes + 1) * made["reset" if "reset" in made else "theta"]
+        )
         if "leak.multiplier" in made:
             most_step = most_step * made["leak.multiplier"]
         worst = float(max(most_step.max(), sums.max()))
@@ -329,19 +346,19 @@ class Group(torch.nn.Module):
             tensors = {name: torch.from_numpy(a).float() for name, a in made.constants.items()}
             if equation.has_leak:
                 tensors["beta"] = self.neuron.beta
-            sums = self._sums(inputs, codes).round()  # exact already; a guard against inexact convolutions
-            sums = self._pooled(sums, torch.from_numpy(np.sign(made.constants["gain"])))
+            sign = torch.from_numpy(np.sign(made.constants["gain"]))
+            sums = self._pooled_sums(inputs, codes, sign).round()  # exact already; a guard
             return kernels.run(body, sums, tensors, timesteps)
-        sums = self._sums(inputs, self.codes())
+        sign = torch.ones(self.channels)
+        if self.norm is not None and self.norm.affine:
+            sign = torch.where(self.norm.weight.detach() < 0, -1.0, 1.0)
         batch_statistics = self.norm is not None and self.norm.training
-        if self.order == "norm first":
-            gain, offset = self._real(_folded(sums) if batch_statistics else None, scale)
-            sums = self._pooled(sums, torch.sign(gain.detach()))
-        else:
-            sign = torch.ones(self.channels)
-            if self.norm is not None and self.norm.affine:
-                sign = torch.where(self.norm.weight.detach() < 0, -1.0, 1.0)
+        if self.order == "norm first" and batch_statistics:
+            sums = self._sums(inputs, self.codes())
+            gain, offset = self._real(_folded(sums), scale)
             sums = self._pooled(sums, sign)
+        else:
+            sums = self._pooled_sums(inputs, self.codes(), sign)
             gain, offset = self._real(_folded(sums) if batch_statistics else None, scale)
         tensors, _, _ = self._constants(gain, offset)
         return kernels.run(body, sums, tensors, timesteps)
@@ -349,10 +366,25 @@ class Group(torch.nn.Module):
     def _sums(self, inputs: list[Tensor], codes: list[Tensor]) -> Tensor:
         total: Tensor | None = None
         for x, m, w in zip(inputs, self.modules_of_synapses, codes, strict=True):
-            y = _unfolded(_synapse(m, _folded(x), w, None), x)
+            y = _unfolded(_synapse(m, _folded(x), w), x)
             total = y if total is None else total + y
         assert total is not None
         return total
+
+    def _fused(self, inputs: list[Tensor], weights: list[Tensor], sign: Tensor) -> Tensor | None:
+        """Convolution and max-pool as one op, where there is one plain convolution; else None."""
+        m, x = self.modules_of_synapses[0], inputs[0]
+        if len(inputs) > 1 or not isinstance(m, torch.nn.Conv2d) or not isinstance(self.pool, torch.nn.MaxPool2d):
+            return None
+        if not conv_pool.applies(x, m, self.pool):
+            return None
+        flip = torch.where(sign < 0, -1.0, 1.0)
+        return _unfolded(conv_pool.run(_folded(x), weights[0], flip, pair(self.pool.kernel_size)[0]), x)
+
+    def _pooled_sums(self, inputs: list[Tensor], codes: list[Tensor], sign: Tensor) -> Tensor:
+        """Sums behind the pool."""
+        fused = self._fused(inputs, codes, sign)
+        return self._pooled(self._sums(inputs, codes), sign) if fused is None else fused
 
     def _pooled(self, sums: Tensor, sign: Tensor) -> Tensor:
         """Integer pool: a maximum (a minimum where the gain that follows is negative), or a sum."""
@@ -366,17 +398,21 @@ class Group(torch.nn.Module):
         return _unfolded(self.pool(_folded(sums) * flip) * flip, sums)
 
     def _current(self, inputs: list[Tensor]) -> Tensor:
-        total: Tensor | None = None
-        for x, m in zip(inputs, self.modules_of_synapses, strict=True):
-            weight = m.weight
-            if self.weight is not None:  # weights quantized, states in full precision
-                step = self.step.abs().clamp_min(1e-12).reshape(-1, *(1,) * (weight.ndim - 1))
-                weight = self.weight.codes(weight, self.step) * step
-            y = _unfolded(_synapse(m, _folded(x), weight, m.bias), x)
-            total = y if total is None else total + y
-        assert total is not None
-        stages = [self.pool, self.norm] if self.order == "pool first" else [self.norm, self.pool]
-        for stage in stages:
+        """Currents in full precision (of states; weights may be quantized)."""
+        weights = [m.weight for m in self.modules_of_synapses]
+        if self.weight is not None:
+            step = self.step.abs().clamp_min(1e-12)
+            weights = [c * step.reshape(-1, *(1,) * (c.ndim - 1)) for c in self.codes()]
+        total = self._sums(inputs, weights) if self.order == "norm first" else None
+        pool, norm = self.pool, self.norm
+        if total is None:
+            total = self._fused(inputs, weights, torch.ones(self.channels))
+            pool = self.pool if total is None else None
+            total = self._sums(inputs, weights) if total is None else total
+        for m in self.modules_of_synapses:
+            if m.bias is not None:
+                total = total + m.bias.reshape(-1, *(1,) * (total.ndim - 3))
+        for stage in [pool, norm] if self.order == "pool first" else [norm, pool]:
             if stage is not None:
                 total = _unfolded(stage(_folded(total)), total)
         return total
@@ -394,9 +430,9 @@ def _unfolded(y: Tensor, like: Tensor) -> Tensor:
     return y.reshape(*like.shape[:2], *y.shape[1:])
 
 
-def _synapse(m: Synapse, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def _synapse(m: Synapse, x: Tensor, weight: Tensor) -> Tensor:
     if isinstance(m, torch.nn.Linear):
-        return F.linear(x.flatten(1), weight, bias)
+        return F.linear(x.flatten(1), weight)
     if x.shape[1] > 1:
         x = x.contiguous(memory_format=torch.channels_last)  # twice as fast, forward and backward
-    return F.conv2d(x, weight, bias, m.stride, m.padding, m.dilation, m.groups)
+    return F.conv2d(x, weight, None, m.stride, m.padding, m.dilation, m.groups)

@@ -130,11 +130,17 @@ class Network(torch.nn.Module):
 
     def _step(self, name: str, kind: Any, inputs: tuple[str, ...], module: Any = None) -> str:
         taken = {s.name for s in self.steps}
-        unique = name if name not in taken else next(f"{name}_{k}" for k in range(2, 1000) if f"{name}_{k}" not in taken)
+        unique = (
+            name
+            if name not in taken
+            else next(f"{name}_{k}" for k in range(2, 1000) if f"{name}_{k}" not in taken)
+        )
         self.steps.append(Step(unique, kind, inputs, module))
         return unique
 
-    def _module(self, n: fx.Node, m: torch.nn.Module, values: dict[fx.Node, _Current | str]) -> _Current | str:
+    def _module(
+        self, n: fx.Node, m: torch.nn.Module, values: dict[fx.Node, _Current | str]
+    ) -> _Current | str:
         name = layer_name(str(n.target))
         value = values[n.args[0]]  # type: ignore[index]
         if isinstance(m, Input):
@@ -156,7 +162,9 @@ class Network(torch.nn.Module):
             if isinstance(value, str):
                 return self._step(name, "pool", (value,), m)
             if value.pool is not None:
-                raise BadInput(f"{name}: one pool between synapse and neuron is supported, and there is one already")
+                raise BadInput(
+                    f"{name}: one pool between synapse and neuron is supported, and there is one already"
+                )
             order = "pool first" if value.norm is None else "norm first"
             return _Current(value.synapses, m, value.norm, order)
         if isinstance(m, _NORMS):
@@ -178,7 +186,9 @@ class Network(torch.nn.Module):
 
     def _group(self, name: str, m: Neuron, value: _Current | str) -> str:
         if isinstance(value, str):
-            raise BadInput(f"{name}: a neuron must read a synapse (Conv2d or Linear), not spikes; put one before it")
+            raise BadInput(
+                f"{name}: a neuron must read a synapse (Conv2d or Linear), not spikes; put one before it"
+            )
         if name in self.groups:
             raise BadInput(f"{name}: a neuron module must be used once; make another for another place")
         group = Group(name, value.synapses, value.pool, value.norm, value.order, m)
@@ -193,16 +203,22 @@ class Network(torch.nn.Module):
                 return self._step(layer_name(n.name), "add", (a, b))
             if isinstance(a, _Current) and isinstance(b, _Current):
                 if a.norm or a.pool or b.norm or b.pool:
-                    raise BadInput(f"{n.name}: currents add before pool and norm; move these behind the addition")
+                    raise BadInput(
+                        f"{n.name}: currents add before pool and norm; move these behind the addition"
+                    )
                 return _Current(a.synapses + b.synapses)
-            raise BadInput(f"{n.name}: an addition must join two currents or two spike values, not one of each")
+            raise BadInput(
+                f"{n.name}: an addition must join two currents or two spike values, not one of each"
+            )
         if n.target in _FLATTENS and isinstance(args[0], str):
             return self._step(layer_name(n.name), "flatten", (args[0],))
         if all(isinstance(a, str) for a in args):
             call: Callable[..., Tensor] = _method(str(n.target)) if n.op == "call_method" else n.target  # type: ignore[assignment]
             rest, named = tuple(n.args[1:]), dict(n.kwargs)
             if any(isinstance(x, fx.Node) for x in rest):
-                raise NotLowerable(f"{n.name} ({n.target}) joins values in a way that is not known; {_REPAIR}")
+                raise NotLowerable(
+                    f"{n.name} ({n.target}) joins values in a way that is not known; {_REPAIR}"
+                )
             return self._step(layer_name(n.name), "other", (str(args[0]),), lambda x: call(x, *rest, **named))
         raise NotLowerable(f"{n.name} ({n.target}) stands between a synapse and its neuron; {_REPAIR}")
 
@@ -241,7 +257,9 @@ class Network(torch.nn.Module):
         modes = {g.quantized for g in self.layers}
         if len(modes) > 1:
             full = [g.name for g in self.layers if not g.quantized]
-            raise BadInput(f"a network must be quantized in every layer or in none, but {', '.join(full)} is not")
+            raise BadInput(
+                f"a network must be quantized in every layer or in none, but {', '.join(full)} is not"
+            )
         integer = modes == {True}
         values: dict[str, Tensor] = {}
         scales, most = value_scales(self)
@@ -304,7 +322,9 @@ def value_scales(net: Network) -> tuple[dict[str, float], dict[str, float]]:
         elif s.kind == "add":
             a, b = s.inputs
             if scales[a] != scales[b]:
-                raise NotLowerable(f"{s.name}: added values must have one scale, not {scales[a]:g} and {scales[b]:g}")
+                raise NotLowerable(
+                    f"{s.name}: added values must have one scale, not {scales[a]:g} and {scales[b]:g}"
+                )
             scales[s.name], most[s.name] = scales[a], most[a] + most[b]
         else:
             (a,) = s.inputs
@@ -328,4 +348,6 @@ def _check_conv(name: str, m: torch.nn.Conv2d) -> None:
 def _check_pool(name: str, m: Pool) -> None:
     plain = pair(m.padding) == (0, 0) and not m.ceil_mode and pair(getattr(m, "dilation", 1)) == (1, 1)
     if not plain or getattr(m, "return_indices", False) or getattr(m, "divisor_override", None):
-        raise NotLowerable(f"{name}: a pool must have no padding, ceil_mode, dilation, indices or divisor, not {m}")
+        raise NotLowerable(
+            f"{name}: a pool must have no padding, ceil_mode, dilation, indices or divisor, not {m}"
+        )

@@ -42,7 +42,9 @@ class Neuron(torch.nn.Module):
         if self.theta.numel() == channels:
             return
         if self.theta.numel():
-            raise BadInput(f"a neuron module must serve one number of channels, not {self.theta.numel()} and {channels}")
+            raise BadInput(
+                f"a neuron module must serve one number of channels, not {self.theta.numel()} and {channels}"
+            )
         e = self.equation
         for name, value, learned in (
             ("theta", e.theta, e.learn_theta),

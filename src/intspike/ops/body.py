@@ -138,7 +138,11 @@ def parameter_shape(body: Body, name: str) -> tuple[int, ...]:
             state = body.instructions[i.args[0]].name
             entries = 1 << body.codec(state).bits
             return (entries,) if len(i.args) == 2 else (body.spikes + 1, entries)
-        if i.op in ("encode", "decode") and i.name in body.quantized and name in codec_parameters(i.name, body.codec(i.name), i.op):
+        if (
+            i.op in ("encode", "decode")
+            and i.name in body.quantized
+            and name in codec_parameters(i.name, body.codec(i.name), i.op)
+        ):
             bits = body.codec(i.name).bits
             if name.endswith(".levels"):
                 return (1 << bits,)

@@ -27,7 +27,7 @@ _SMALL = [
 
 def wide_type(low: int, high: int) -> str:
     """The type of arithmetic: int32_t where the range allows (negation included), else int64_t."""
-    return "int32_t" if -(1 << 31) < low and high < (1 << 31) else "int64_t"
+    return "int32_t" if low > -(1 << 31) and high < (1 << 31) else "int64_t"
 
 
 def storage_type(low: int, high: int) -> str:
@@ -174,7 +174,11 @@ def _table_text(
     code = f"half_up_{bits}(({f'int{bits}_t'}){name}, (int32_t){shift})"
     if codec.overflow == "wrap":
         return f"wrap_{bits}({code}, {codec.low}, {(1 << codec.bits) - 1})"
-    top = f"(int{bits}_t){leaf(Instruction('parameter', name=f'{i.name}.high'))}" if codec.has_top else str(codec.high)
+    top = (
+        f"(int{bits}_t){leaf(Instruction('parameter', name=f'{i.name}.high'))}"
+        if codec.has_top
+        else str(codec.high)
+    )
     return f"clamp_{bits}({code}, {codec.low}, {top})"
 
 

@@ -47,7 +47,9 @@ class Step:
     membranes: Mapping[str, Any]
 
 
-def _run(body: Body, order: Sequence[int], leaf: Callable[[Instruction], Any], apply: Callable[..., Any]) -> Any:
+def _run(
+    body: Body, order: Sequence[int], leaf: Callable[[Instruction], Any], apply: Callable[..., Any]
+) -> Any:
     values: dict[int, Any] = {}
     for k in order:
         i = body.instructions[k]

@@ -286,7 +286,12 @@ def trace(neuron: Steps, form: Form) -> Body:
     missing = [s.name for s in ops.states if s.name not in ops.stores]
     if missing:
         raise BadProgram(f"step must store every state it declares, but did not store {', '.join(missing)}")
-    if isinstance(codec, TableCodec) and neuron.spikes > 1 and codec.stores == "before reset" and codec.bits < 2:
+    if (
+        isinstance(codec, TableCodec)
+        and neuron.spikes > 1
+        and codec.stores == "before reset"
+        and codec.bits < 2
+    ):
         raise BadInput("a table that holds several thresholds needs at least 2 bits")
     return Body(
         instructions=tuple(ops.instructions),

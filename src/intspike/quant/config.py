@@ -33,7 +33,9 @@ class QuantConfig:
     weight: WeightQuantizer | None = None
     state: StateQuantizer | None = None
     leak: Leak | None = None
-    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]], hash=False)
+    overrides: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict[str, Mapping[str, Any]], hash=False
+    )
 
     def __post_init__(self) -> None:
         for name, value, kinds in (

@@ -91,7 +91,9 @@ class UniformState:
         if not isinstance(self.bits, int) or not 1 <= self.bits <= 16:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise BadInput(f"the bits of a uniform state must be an integer in 1..16, not {self.bits!r}")
         if not self.low <= 0 < self.high:
-            raise BadInput(f"the range of a uniform state must hold rest (0), not {self.low:g}..{self.high:g}")
+            raise BadInput(
+                f"the range of a uniform state must hold rest (0), not {self.low:g}..{self.high:g}"
+            )
         if self.stores == "before reset" and self.high <= 1:
             raise BadInput(
                 f"a range stored before reset must reach above threshold (1), not {self.high:g}; "

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from .fashion_mnist import REFERENCE
 
-
 _CAPTION = (
     "differ: spikes and stored codes that torch, interpreter, native engine and C program disagree on; rate, dead, "
     "EMD: firing of all neurons, against full precision; SynOps per image; size packed (first row: float32)"

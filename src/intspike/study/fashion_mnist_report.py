@@ -69,7 +69,7 @@ def content(
         command="intspike run fashion-mnist "
         + " ".join(f"--{k.replace('_', '-')} {v}" for k, v in s["options"].items() if v not in (None, False)),
         notes=[
-            f"Data: {s['data']}. Models are chosen on a validation split; test images are used once, for the numbers here.",
+            f"Data: {s['data']}. Models are chosen on a validation split; test images serve only for these numbers.",
             f"States: 8 bits are uniform and stored {s['codec']['ptq-w8u8']}; 4 bits are threshold-centred and stored "
             f"{s['codec'][MAIN]}. Only what is stored between timesteps is so narrow: the sum inside a step is wide.",
         ],
@@ -186,8 +186,8 @@ def _lowering(name: str, lowering: Lowering) -> Table:
                 "widths",
                 "proved",
                 "",
-                f"state {x.state_bits} bits, synaptic sum {x.sum_bits} bits, wide sum {x.membrane_bits} bits; stuck codes: {stuck}"
-                + (f"; {x.constant} constant neurons" if x.constant else ""),
+                f"state {x.state_bits} bits, synaptic sum {x.sum_bits} bits, wide sum {x.membrane_bits} bits; "
+                f"stuck codes: {stuck}" + (f"; {x.constant} constant neurons" if x.constant else ""),
             ]
         )
     return Table(name, ("layer", "parameter", "status", "moved, LSB", "detail"), rows)

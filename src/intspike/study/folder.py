@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ _RUN = "run.json"
 
 
 @contextmanager
-def clear_disk_errors(path: Path) -> Iterator[None]:
+def clear_disk_errors(path: Path) -> Generator[None]:
     """A full disk or a folder that cannot be written, said in one line."""
     try:
         yield
@@ -46,7 +46,7 @@ def write_atomic(path: Path, write: Callable[[Path], Any]) -> None:
     try:
         write(temporary)
         temporary.chmod(0o644)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -135,7 +135,7 @@ class RunFolder:
                 )
             (made / "step.json").write_text(json.dumps(dict(record), indent=2, allow_nan=False))
             shutil.rmtree(target, ignore_errors=True)
-            os.replace(made, target)
+            made.replace(target)
 
     def tensors(self, step: str) -> dict[str, Tensor]:
         """Parameters of a finished step."""

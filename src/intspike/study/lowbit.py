@@ -90,12 +90,19 @@ def measure(cell: Cell, dataset: Dataset, reference: Network | None) -> tuple[Ne
     net = train.fit(start, dataset, epochs=EPOCHS, timesteps=TIMESTEPS, seed=cell.seed)
     right = train.correct_on(net, dataset.test, timesteps=TIMESTEPS)
     seconds = round(time.perf_counter() - began, 1)
-    return net, {**asdict(cell), "accuracy": right / len(dataset.test), "n": len(dataset.test), "seconds": seconds}
+    return net, {
+        **asdict(cell),
+        "accuracy": right / len(dataset.test),
+        "n": len(dataset.test),
+        "seconds": seconds,
+    }
 
 
 def main(
     path: Annotated[Path, typer.Option("--data", help="folder or file of the full Fashion-MNIST")],
-    out: Annotated[Path, typer.Option(help="where results are kept; a rerun resumes")] = Path("results/lowbit"),
+    out: Annotated[Path, typer.Option(help="where results are kept; a rerun resumes")] = Path(
+        "results/lowbit"
+    ),
     seeds: Annotated[int, typer.Option(help="how many seeds")] = 3,
 ) -> None:
     """Measure the grid; finished cells are kept and never repeated."""
@@ -130,7 +137,10 @@ def write_tables(out: Path, results: Sequence[dict[str, Any]]) -> None:
         key = (r["bits"],) if r["bits"] is None else (r["bits"], r["stores"], r["decay"], r["learn_step"])
         groups.setdefault(key, []).append(r)
     command = "python -m intspike.study.lowbit --data FOLDER --out results/lowbit"
-    lines = ["| W / U | codec | decay | weight step | accuracy, % | 95 % interval | seeds |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| W / U | codec | decay | weight step | accuracy, % | 95 % interval | seeds |",
+        "|---|---|---|---|---|---|---|",
+    ]
     summary: list[dict[str, Any]] = []
     for key, rows in groups.items():
         interval = mean_interval([100 * r["accuracy"] for r in rows])

@@ -83,7 +83,11 @@ def fit(
     Raises:
         BadInput: epochs, sizes or rates out of range, or a loss that is not finite.
     """
-    for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1), ("timesteps", timesteps, 1)):
+    for name, value, least in (
+        ("epochs", epochs, 0),
+        ("batch_size", batch_size, 1),
+        ("timesteps", timesteps, 1),
+    ):
         if value < least:
             raise BadInput(f"{name} must be at least {least}, not {value}")
     made = copy.deepcopy(net) if isinstance(net, Network) else Network(copy.deepcopy(net))
@@ -125,7 +129,7 @@ def fit(
                 progress(Progress(epoch * batches + k + 1, total, summed / (k + 1), last))
         correct = correct_on(made, data.validation, timesteps=test_timesteps or timesteps)
         accuracy = correct / max(1, len(data.validation))
-        last = Epoch(epoch + 1, summed / batches, accuracy, schedule.get_last_lr()[0])
+        last = Epoch(epoch + 1, summed / batches, accuracy, float(schedule.get_last_lr()[0]))
         if history is not None:
             history.append(last)
         if accuracy > best_accuracy:

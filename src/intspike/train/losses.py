@@ -30,7 +30,9 @@ class CountCrossEntropy:
 
     def __post_init__(self) -> None:
         if self.form not in ("counts", "steps"):
-            raise BadInput(f"the form of a count cross entropy must be 'counts' or 'steps', not {self.form!r}")
+            raise BadInput(
+                f"the form of a count cross entropy must be 'counts' or 'steps', not {self.form!r}"
+            )
 
     def __call__(self, spikes: Tensor, labels: Tensor) -> Tensor:
         if self.form == "counts":
