@@ -38,7 +38,7 @@ def run(
     epochs: Annotated[int, typer.Option(help="epochs of each training")] = 4,
     seed: Annotated[int, typer.Option(help="of weights, image order and splits")] = 0,
     timesteps: Annotated[int, typer.Option(help="timesteps T")] = 25,
-    batch_size: Annotated[int, typer.Option(help="images per training step")] = 100,
+    batch_size: Annotated[int, typer.Option(help="images per training step")] = 50,
     data: Annotated[Path | None, typer.Option(help="folder of the full set (idx, idx.gz or npz)")] = None,
     out: Annotated[Path | None, typer.Option(help="output folder [default: runs/RECIPE]")] = None,
     force: Force = False,

@@ -6,6 +6,8 @@ import ctypes
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +64,8 @@ def _copy(target: str, index: int, field: str, k: Layout) -> str:
     return f"""            if ({target}[{index}])
                 for (int32_t c = 0; c < {k.channels}; c++)
                     for (int32_t p = 0; p < {k.positions}; p++)
-                        {target}[{index}][(t * batch + n) * {k.size} + c * {k.positions} + p] = s->{field}[p * {k.channels} + c];"""
+                        {target}[{index}][(t * batch + n) * {k.size} + c * {k.positions} + p] =
+                            s->{field}[p * {k.channels} + c];"""
 
 
 def source(program: Program, timesteps: int) -> str:
@@ -88,6 +91,16 @@ def source(program: Program, timesteps: int) -> str:
     return r.header() + r.source().replace('#include "program.h"\n', "") + batch
 
 
+@lru_cache(maxsize=32)
+def _function(program: Program, timesteps: int) -> Any:
+    """The compiled batch loop of a program."""
+    cc = compiler()
+    assert cc is not None
+    function = load(source(program, timesteps), cc).run_batch
+    function.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_void_p] * 4
+    return function
+
+
 def _pointers(arrays: Sequence[NDArray[np.generic] | None]) -> ctypes.Array[ctypes.c_void_p]:
     kind = ctypes.c_void_p * max(1, len(arrays))
     return kind(*(None if a is None else a.ctypes.data for a in arrays))
@@ -109,13 +122,12 @@ def run(
         record: keep spikes and codes; without, only the readout is filled.
         threads: samples are split over so many threads (default: all cores); results do not depend on it.
     """
-    cc = compiler()
-    if cc is None:
+    if compiler() is None:
         return reference.run(program, inputs, timesteps)
     x = checked_inputs(program, inputs, timesteps)
     frames, batch = x.shape[:2]
     flat = np.ascontiguousarray(x, np.int32)
-    library = load(source(program, max(timesteps, 1024)), cc)
+    function = _function(program, max(timesteps, 1024))
     shape = {n.name: (timesteps, batch, *program.shapes[n.name]) for n in program.neurons}
     spikes = {n.name: np.empty(shape[n.name], np.uint8) for n in program.neurons} if record else {}
     codes = {
@@ -127,8 +139,6 @@ def run(
     count = sum(len(n.body.states) for n in program.neurons)
     spike_pointers = _pointers(list(spikes.values()) if record else [None] * len(program.neurons))
     code_pointers = _pointers([a for c in codes.values() for a in c.values()] if record else [None] * count)
-    function = library.run_batch
-    function.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_void_p] * 4
 
     def part(first: int, last: int) -> int:
         return function(

@@ -170,9 +170,9 @@ Node = Input | Dense | Conv | Pool | Join | Neuron | Integrator | Readout
 NODES: tuple[type[Node], ...] = (Input, Dense, Conv, Pool, Join, Neuron, Integrator, Readout)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
-    """A checked integer program.
+    """A checked integer program; two are equal where they are one (`ir.artifact.content_hash` compares content).
 
     Attributes:
         nodes: in an order in which every undelayed edge points backwards.

@@ -50,10 +50,20 @@ def _pair(x: Any) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=32)
-def _library(channels: int, height: int, width: int, out: int, kernel: tuple[int, int], pool: int) -> ctypes.CDLL:
+def _library(
+    channels: int, height: int, width: int, out: int, kernel: tuple[int, int], pool: int
+) -> ctypes.CDLL:
     cc = compiler()
     assert cc is not None
-    sizes = {"CI": channels, "H": height, "W": width, "CO": out, "KH": kernel[0], "KW": kernel[1], "POOL": pool}
+    sizes = {
+        "CI": channels,
+        "H": height,
+        "W": width,
+        "CO": out,
+        "KH": kernel[0],
+        "KW": kernel[1],
+        "POOL": pool,
+    }
     text = (files("intspike.native") / "conv_pool.c").read_text()
     library = load("".join(f"#define {k} {v}\n" for k, v in sizes.items()) + text, cc, _FLAGS)
     for name, pointers in (("forward", 5), ("backward", 6)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import BadInput
 from ..native import compiler, load
 from ..ops import Body
 from . import oracle
@@ -36,6 +38,10 @@ def run(
     if compiler() is None or current.dtype != torch.float32 or current.device.type != "cpu":
         return oracle.run(body, current, parameters, timesteps)
     shape = current.shape[1:]
+    if len(current) not in (1, timesteps):
+        raise BadInput(f"currents must be one frame or {timesteps}, not {len(current)}")
+    if any(len(p) != shape[1] for p in parameters.values()):
+        raise BadInput(f"parameters must have a row for each of {shape[1]} channels")
     flat = current.reshape(len(current), shape[0], shape[1], -1)
     made = kernel(body, flat.shape[3] == 1)
     numbers = torch.stack([parameters[p].float() for p in made.numbers])
@@ -63,7 +69,7 @@ def split(function: Any, batch: int, *arguments: Any) -> None:
     if threads == 1:
         function(0, batch, *arguments)
         return
-    work = [_pool(threads).submit(function, a, b, *arguments) for a, b in zip(edges, edges[1:], strict=False)]
+    work = [_pool(threads).submit(function, a, b, *arguments) for a, b in itertools.pairwise(edges)]
     for w in work:
         w.result()
 

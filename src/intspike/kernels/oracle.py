@@ -140,7 +140,10 @@ class _Step:
         gate = torch.ones_like(code)
         if i.immediate:
             codec = self.body.codec(i.name)
-            gate = ((code > codec.low) & (code < codec.high)).to(x.dtype)
+            top: float | Tensor = codec.high
+            if codec.has_top:
+                top = _expand(self.parameters[f"{i.name}.high"], self.like).to(x.dtype)
+            gate = ((code > codec.low) & (code < top)).to(x.dtype)
         return code + (x - x.detach()) * gate
 
     def _decode(self, i: Instruction, code: Tensor) -> Tensor:
@@ -161,9 +164,10 @@ class _Step:
             return hard
         names = [s.name for s in self.body.states]
         stored = seen[self.body.membranes[names.index(i.name)]]
-        width = _expand(self.parameters["theta"], self.like).to(self.like.dtype).detach()
-        slope = (_surrogate(self.body.surrogate, (stored - theta.detach()) / width) / width).detach()
-        soft = (x - theta) * slope
+        width = _expand(self.parameters["theta"], self.like).to(self.like.dtype)
+        z = ((stored - theta) / width).detach()
+        slope = (_surrogate(self.body.surrogate, z) / width).detach()
+        soft = (x - theta - width * z) * slope  # the derivative of z, theta being its width as well
         return hard + (soft - soft.detach())
 
 

@@ -55,8 +55,9 @@ def code_type(body: Body, state: int) -> str:
 
 
 def row_length(body: Body, table: str) -> int:
-    """Entries of one channel's row as kernels read it: padded to a power of two, so that lanes' loads group."""
-    return 1 << (prod(parameter_shape(body, table)) - 1).bit_length()
+    """Entries of one channel's row as kernels read it: short ones are padded so that the loads of lanes group."""
+    entries = prod(parameter_shape(body, table))
+    return 8 if entries == 7 else entries
 
 
 @lru_cache(maxsize=128)
@@ -267,29 +268,35 @@ class _Renderer:
             *(f"    (void)new{j}; (void)old{j};" for j in states),
             *("    " + line for line in self._lane(lane)),
             "}",
-            *(
-                [
-                    f"for (int64_t p = 0; p < lanes; p++)\n        gnumbers[(n * {len(sums)} + {j}) * C + c0 + p] = g{j}[p];"
-                    for j in sums
-                ]
-                if self.dense
-                else [
-                    f"{{\n        double total = 0.0;\n        for (int64_t p = 0; p < lanes; p++)\n            total += (double)g{j}[p];\n"
-                    f"        float *sum = &gnumbers[(n * {len(sums)} + {j}) * C + c];\n"
-                    "        *sum = p0 ? (float)((double)*sum + total) : (float)total;\n    }"
-                    for j in sums
-                ]
-            ),
+            *(line for j in sums for line in self._total(j, len(sums))),
         ]
         number = "float" if self.real else "int32_t"
         unused = "(void)tables; (void)offsets; (void)numbers; (void)gnumbers; (void)P;"
         return _function(
             f"void backward(int64_t first, int64_t last, int64_t C, int64_t P, int64_t T, int64_t N, int64_t stride,\n"
             f"              const float *restrict gspikes, const {number} *restrict numbers,\n"
-            "              const int32_t *restrict tables, const int64_t *restrict offsets, const float *restrict spikes,\n"
-            "              void **codes, const float *restrict reals, float *restrict gcurrent, float *restrict gnumbers)",
+            "              const int32_t *restrict tables, const int64_t *restrict offsets,\n"
+            "              const float *restrict spikes, void **codes, const float *restrict reals,\n"
+            "              float *restrict gcurrent, float *restrict gnumbers)",
             [unused, "(void)reals;", *self._loops(inner)],
         )
+
+    def _total(self, j: int, count: int) -> list[str]:
+        """A parameter's gradient of this tile: a row of lanes, or their sum added to the channel's."""
+        if self.dense:
+            return [
+                "for (int64_t p = 0; p < lanes; p++)",
+                f"    gnumbers[(n * {count} + {j}) * C + c0 + p] = g{j}[p];",
+            ]
+        return [
+            "{",
+            "    double total = 0.0;",
+            "    for (int64_t p = 0; p < lanes; p++)",
+            f"        total += (double)g{j}[p];",
+            f"    float *sum = &gnumbers[(n * {count} + {j}) * C + c];",
+            "    *sum = p0 ? (float)((double)*sum + total) : (float)total;",
+            "}",
+        ]
 
     def _level(self, state: str, code: str) -> str:
         codec = next(s.codec for s in self.body.states if s.name == state)

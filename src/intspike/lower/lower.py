@@ -93,7 +93,7 @@ class Lowering:
         return "\n".join(lines)
 
 
-def lower(net: Network, *, input_shape: tuple[int, ...] | None = None) -> Program:
+def lower(net: torch.nn.Module, *, input_shape: tuple[int, ...] | None = None) -> Program:
     """The integer program of a quantized network, read from the integers its evaluation computes with.
 
     Args:
@@ -107,9 +107,10 @@ def lower(net: Network, *, input_shape: tuple[int, ...] | None = None) -> Progra
 
 
 def lower_with_report(
-    net: Network, *, input_shape: tuple[int, ...] | None = None
+    net: torch.nn.Module, *, input_shape: tuple[int, ...] | None = None
 ) -> tuple[Program, Lowering]:
     """As `lower`, with the report."""
+    net = _network(net)
     refused = _refusals(net)
     if refused:
         raise NotLowerable(
@@ -131,6 +132,10 @@ def lower_with_report(
     return program, _report(program, made.integers)
 
 
+def _network(net: torch.nn.Module) -> Network:
+    return net if isinstance(net, Network) else Network(net)
+
+
 def _refusals(net: Network) -> list[Parameter]:
     found: list[Parameter] = []
     for s in net.steps:
@@ -143,7 +148,7 @@ def _refusals(net: Network) -> list[Parameter]:
                     "refused",
                     0.0,
                     "has no integer form; replace it by a pool, a flatten, an addition or a layer with neurons",
-                )  # fmt: skip
+                )
             )
     for g in net.layers:
         for name, value in (("weight", g.weight), ("state", g.state)):
@@ -177,7 +182,12 @@ class _Lowerer:
         self.alias: dict[str, str] = {}  # value of the network -> node that holds it
         for s in net.steps:
             self._step(s)
-        self.nodes.append(Readout("readout", Edge(self.alias[net.output]), "count"))
+        self.nodes.append(Readout(self._free("readout"), Edge(self.alias[net.output]), "count"))
+
+    def _free(self, name: str) -> str:
+        """A name that no node has or will have: a model may call a layer "readout", or use a synapse twice."""
+        taken = {n.name for n in self.nodes} | {s.name for s in self.net.steps}
+        return next(n for n in (name, *(f"{name}_{k}" for k in range(2, 1000))) if n not in taken)
 
     def _step(self, s: Step) -> None:
         sources = [Edge(self.alias[i]) for i in s.inputs]
@@ -202,12 +212,13 @@ class _Lowerer:
         self.alias[s.name] = s.name
 
     def _group(self, g: Group, sources: list[Edge]) -> None:
-        made = g.integers(self.scales[g.sources[0]], self.most[g.sources[0]])
+        made = g.integers(self.scales[g.sources[0]], max(self.most[i] for i in g.sources))
         self.integers[g.name] = g, made
         currents: list[Edge] = []
         for name, source, m, codes in zip(
             g.synapse_names, sources, g.modules_of_synapses, made.codes, strict=True
         ):
+            name = self._free(name)
             if isinstance(m, torch.nn.Linear):
                 self.nodes.append(Dense(name, source, frozen(codes)))
             else:
@@ -221,8 +232,8 @@ class _Lowerer:
             currents = [Edge(f"{g.name}.sum")]
         if g.pool is not None:
             average = isinstance(g.pool, torch.nn.AvgPool2d)
-            negative = made.constants["gain"] < 0
-            minimum = frozen(negative.astype(np.int64)) if negative.any() and not average else None
+            negative = (made.constants["gain"] < 0) & (g.order == "norm first") & (not average)
+            minimum = frozen(negative.astype(np.int64)) if negative.any() else None
             name = f"{g.name}.pool"
             self.nodes.append(_pool(name, currents[0], g.pool, "sum" if average else "max", minimum))
             currents = [Edge(name)]
@@ -281,7 +292,8 @@ def _snaps(layer: str, group: Group, made: Integers) -> list[Parameter]:
                 real = 1 - 0.5 ** made.constants["leak.shift"].astype(float)
             moved = float(np.abs(real - beta).max())
             lsb = moved * float(made.constants["theta"].max())
-            what = f"{type(leak).__name__.lower()} leak {real.min():g}..{real.max():g} for beta {beta.min():g}..{beta.max():g}"
+            kind, wanted = type(leak).__name__.lower(), f"{beta.min():g}..{beta.max():g}"
+            what = f"{kind} leak {real.min():g}..{real.max():g} for beta {wanted}"
             found.append(Parameter(layer, "beta", "exact" if moved == 0 else "snapped", lsb, what))
     if "u.levels" in made.constants:
         state = group.state
@@ -297,8 +309,9 @@ def _snaps(layer: str, group: Group, made: Integers) -> list[Parameter]:
     return found
 
 
-def lowerability(net: Network) -> Lowering:
+def lowerability(net: torch.nn.Module) -> Lowering:
     """The report of a network, refusals included, without raising on them."""
+    net = _network(net)
     refused = _refusals(net)
     if refused:
         return Lowering(tuple(refused), ())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -19,9 +20,10 @@ from torch.nn import functional as F
 from .. import kernels
 from ..errors import BadInput, RangeExceeded
 from ..kernels import conv_pool
-from ..neuron.constants import constants, real_beta
+from ..neuron.constants import constants, real_beta, table_levels
 from ..ops import Form, trace
-from ..quant import QuantConfig, StateQuantizer, ThresholdCentred, WeightQuantizer, form_of
+from ..quant import QuantConfig, StateQuantizer, ThresholdCentred, UniformState, WeightQuantizer, form_of
+from .moments import moments
 from .neuron import Neuron
 
 Synapse = torch.nn.Conv2d | torch.nn.Linear
@@ -64,6 +66,11 @@ def pair(x: Any) -> tuple[int, int]:
     """(x, x) of a number, or the pair itself."""
     a, b = x if isinstance(x, tuple) else (x, x)
     return int(a), int(b)
+
+
+def summed(pool: torch.nn.AvgPool2d, x: Tensor) -> Tensor:
+    """Sums over the windows of an average pool: exact on integers, which average times area is not."""
+    return F.avg_pool2d(x, pool.kernel_size, pool.stride, divisor_override=1)
 
 
 def half_up(x: Tensor) -> Tensor:
@@ -138,6 +145,11 @@ class Group(torch.nn.Module):
             BadInput: weights that are not finite, or fields that have no meaning together.
         """
         self._frozen = None
+        if config.weight is None and config.state is not None:
+            raise BadInput(
+                f"{self.name}: a quantized state needs quantized weights, because sums must be integers; give "
+                "QuantConfig a weight too, for example weight=Uniform(8)"
+            )
         self.weight = config.weight
         self.neuron.state = config.state or self.neuron.state
         self.neuron.leak = config.leak or self.neuron.leak
@@ -150,7 +162,23 @@ class Group(torch.nn.Module):
                 )
             self.step = torch.nn.Parameter(self.weight.steps(rows), requires_grad=self.weight.learn_step)
         if self.state is not None:
-            trace(self.neuron.equation, self.form)
+            self._check_state(self.state)
+
+    def _check_state(self, state: StateQuantizer) -> None:
+        """Refuse early what the neuron cannot be stored as."""
+        equation = self.neuron.equation
+        before = isinstance(state, UniformState) and state.stores == "before reset"
+        if before and state.high <= equation.spikes:
+            raise BadInput(
+                f"{self.name}: a range stored before reset must reach above the last threshold ({equation.spikes}), "
+                f"not {state.high:g}; raise high or choose stores='after reset'"
+            )
+        try:
+            trace(equation, self.form)
+            if isinstance(state, ThresholdCentred):
+                table_levels(equation, state.codec, np.array([1 << 2 * state.resolution]), state.fractions)
+        except BadInput as e:
+            raise BadInput(f"{self.name}: {e}") from None
 
     @property
     def form(self) -> Form:
@@ -179,13 +207,13 @@ class Group(torch.nn.Module):
             gain = gain / area(self.pool)
         if norm is not None:
             if sums is None:
-                assert norm.running_mean is not None and norm.running_var is not None
+                assert norm.running_mean is not None
+                assert norm.running_var is not None
                 mean, variance = norm.running_mean.double(), norm.running_var.double()
             else:
-                axes = [0, *range(2, sums.ndim)]
-                var, mean_sum = torch.var_mean(sums, dim=axes, correction=0)
-                mean = gain * mean_sum.double() + offset
-                variance = gain.square() * var.double()
+                mean_sum, variance_sum = moments(sums)
+                mean = gain * mean_sum + offset
+                variance = gain.square() * variance_sum
                 self._track(norm, mean, variance, sums.numel() // self.channels)
             slope = torch.rsqrt(variance + norm.eps)
             if norm.affine:
@@ -199,7 +227,8 @@ class Group(torch.nn.Module):
     @torch.no_grad()
     def _track(self, norm: Norm, mean: Tensor, variance: Tensor, count: int) -> None:
         """Move running statistics as torch does: unbiased variance, momentum (None: cumulative)."""
-        assert norm.running_mean is not None and norm.running_var is not None
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
         momentum = norm.momentum
         if norm.num_batches_tracked is not None:
             norm.num_batches_tracked += 1
@@ -227,7 +256,8 @@ class Group(torch.nn.Module):
         theta_lsb, bias_lsb = half_up(exact["theta"]), half_up(exact["bias"])
         if float(bias_lsb.detach().abs().max()) >= EXACT:
             raise RangeExceeded(
-                f"{self.name}: a bias must stay below 2^24 LSB, but reaches {float(bias_lsb.detach().abs().max()):.3g}; "
+                f"{self.name}: a bias must stay below 2^24 LSB, but reaches "
+                f"{float(bias_lsb.detach().abs().max()):.3g}; "
                 "its norm's offset is far beyond the threshold: train longer, or with a smaller learning rate"
             )
         sign = torch.where(gain < 0, -1.0, 1.0).double()
@@ -330,6 +360,8 @@ class Group(torch.nn.Module):
             inputs: of each synapse, [T or 1, B, ...]; integer codes where the group is quantized.
             scale, most: real value of one input code, and the largest.
         """
+        for name, m, x in zip(self.synapse_names, self.modules_of_synapses, inputs, strict=True):
+            _check_frame(name, m, tuple(x.shape[2:]))
         equation = self.neuron.equation
         if not self.quantized:
             current = self._current(inputs)
@@ -346,7 +378,7 @@ class Group(torch.nn.Module):
             tensors = {name: torch.from_numpy(a).float() for name, a in made.constants.items()}
             if equation.has_leak:
                 tensors["beta"] = self.neuron.beta
-            sign = torch.from_numpy(np.sign(made.constants["gain"]))
+            sign = torch.from_numpy(made.constants["gain"])
             sums = self._pooled_sums(inputs, codes, sign).round()  # exact already; a guard
             return kernels.run(body, sums, tensors, timesteps)
         sign = torch.ones(self.channels)
@@ -374,12 +406,17 @@ class Group(torch.nn.Module):
     def _fused(self, inputs: list[Tensor], weights: list[Tensor], sign: Tensor) -> Tensor | None:
         """Convolution and max-pool as one op, where there is one plain convolution; else None."""
         m, x = self.modules_of_synapses[0], inputs[0]
-        if len(inputs) > 1 or not isinstance(m, torch.nn.Conv2d) or not isinstance(self.pool, torch.nn.MaxPool2d):
+        if (
+            len(inputs) > 1
+            or not isinstance(m, torch.nn.Conv2d)
+            or not isinstance(self.pool, torch.nn.MaxPool2d)
+        ):
             return None
         if not conv_pool.applies(x, m, self.pool):
             return None
-        flip = torch.where(sign < 0, -1.0, 1.0)
-        return _unfolded(conv_pool.run(_folded(x), weights[0], flip, pair(self.pool.kernel_size)[0]), x)
+        return _unfolded(
+            conv_pool.run(_folded(x), weights[0], self._flip(sign), pair(self.pool.kernel_size)[0]), x
+        )
 
     def _pooled_sums(self, inputs: list[Tensor], codes: list[Tensor], sign: Tensor) -> Tensor:
         """Sums behind the pool."""
@@ -387,15 +424,19 @@ class Group(torch.nn.Module):
         return self._pooled(self._sums(inputs, codes), sign) if fused is None else fused
 
     def _pooled(self, sums: Tensor, sign: Tensor) -> Tensor:
-        """Integer pool: a maximum (a minimum where the gain that follows is negative), or a sum."""
+        """Integer pool: a sum, or a maximum (a minimum where a negative gain comes before it)."""
         if self.pool is None:
             return sums
         if isinstance(self.pool, torch.nn.AvgPool2d):
-            return _unfolded((self.pool(_folded(sums)) * area(self.pool)).round(), sums)
-        flip = torch.where(sign < 0, -1.0, 1.0).to(sums.dtype)[:, None, None]
+            return _unfolded(summed(self.pool, _folded(sums)), sums)
+        flip = self._flip(sign).to(sums.dtype)[:, None, None]
         if bool((flip > 0).all()):
             return _unfolded(self.pool(_folded(sums)), sums)
         return _unfolded(self.pool(_folded(sums) * flip) * flip, sums)
+
+    def _flip(self, sign: Tensor) -> Tensor:
+        """-1 where a max-pool takes minima: behind a norm of negative gain; else 1."""
+        return torch.where((sign < 0) & (self.order == "norm first"), -1.0, 1.0)
 
     def _current(self, inputs: list[Tensor]) -> Tensor:
         """Currents in full precision (of states; weights may be quantized)."""
@@ -428,6 +469,24 @@ def _folded(x: Tensor) -> Tensor:
 
 def _unfolded(y: Tensor, like: Tensor) -> Tensor:
     return y.reshape(*like.shape[:2], *y.shape[1:])
+
+
+def _check_frame(name: str, m: Synapse, frame: tuple[int, ...]) -> None:
+    if isinstance(m, torch.nn.Linear):
+        if prod(frame) == m.in_features:
+            return
+        wanted = f"{m.in_features} values"
+    else:
+        assert not isinstance(m.padding, str)
+        (ph, pw), (kh, kw) = pair(m.padding), pair(m.kernel_size)
+        image = len(frame) == 3 and frame[0] == m.in_channels
+        if image and frame[1] + 2 * ph >= kh and frame[2] + 2 * pw >= kw:
+            return
+        wanted = f"{m.in_channels} channels of at least {max(kh - 2 * ph, 1)}x{max(kw - 2 * pw, 1)}"
+    raise BadInput(
+        f"{name} must read {wanted} a frame, but is given {list(frame)}; inputs of a network are [T, B, ...], and "
+        "encode.direct(x, T) adds the time"
+    )
 
 
 def _synapse(m: Synapse, x: Tensor, weight: Tensor) -> Tensor:

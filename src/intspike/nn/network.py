@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, fx
 
 from ..errors import BadInput, NotLowerable
-from .group import Group, Norm, Pool, Synapse, area, pair
+from .group import Group, Norm, Pool, Synapse, area, pair, summed
 from .neuron import Input, Neuron
 
 _SYNAPSES = (torch.nn.Conv2d, torch.nn.Linear)
@@ -20,8 +20,8 @@ _NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
 _ADDS: tuple[Any, ...] = (operator.add, torch.add, "add")
 _FLATTENS: tuple[Any, ...] = (torch.flatten, "flatten")
 _REPAIR = (
-    "a model's forward must be free of time and made of Conv2d, Linear, pools, batch norms, flatten, additions and "
-    "intspike neurons"
+    "a model's forward must be free of time and made of modules (Conv2d, Linear, pools, batch norms, intspike "
+    "neurons), flatten(x, 1) and additions"
 )
 
 
@@ -71,6 +71,8 @@ class _Tracer(fx.Tracer):
 def layer_name(target: str) -> str:
     """A module's path as a layer's name: dots become underscores, a leading digit gets a word before it."""
     name = target.replace(".", "_")
+    if hasattr(torch.nn.ModuleDict, name):  # "pop", "values"...: layers are kept in one
+        name += "_"
     return f"layer_{name}" if name[:1].isdigit() else name
 
 
@@ -103,18 +105,21 @@ class Network(torch.nn.Module):
         except NotLowerable:
             raise
         except Exception as e:  # torch.fx raises many types; all mean the same to a user
+            why = (str(e).splitlines() or [""])[0]
             raise NotLowerable(
-                f"{type(module).__name__} cannot be traced ({type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}); "
-                f"{_REPAIR}; take loops over timesteps out of forward: neurons own time"
+                f"{type(module).__name__} cannot be traced ({type(e).__name__}: {why}); {_REPAIR}; take loops over timesteps out of forward: neurons own time"
             ) from e
         modules = dict(module.named_modules())
+        called = [str(n.target) for n in graph.nodes if n.op == "call_module"]
+        taken = {layer_name(t) for t in called if not isinstance(modules[t], Input)}
+        first = next(name for name in ("input", *(f"input_{k}" for k in range(2, 1000))) if name not in taken)
         values: dict[fx.Node, _Current | str] = {}
-        ends = [n for n in graph.nodes if n.op == "output"][0].args[0]
+        ends = next(n for n in graph.nodes if n.op == "output").args[0]
         for n in graph.nodes:
             if n.op == "placeholder":
                 if any(s.kind == "input" for s in self.steps):
                     raise BadInput(f"a model must have one input, but {n.name} is a second")
-                values[n] = self._step("input", "input", (), Input())
+                values[n] = self._step(first, "input", (), Input())
             elif n.op == "call_module":
                 values[n] = self._module(n, modules[str(n.target)], values)
             elif n.op in ("call_function", "call_method"):
@@ -145,8 +150,8 @@ class Network(torch.nn.Module):
         value = values[n.args[0]]  # type: ignore[index]
         if isinstance(m, Input):
             first = self.steps[0]
-            if value != first.name or len(self.steps) > 1:
-                raise BadInput(f"{name}: Input must come first in a model")
+            if value != first.name or len(self.steps) > 1 or n.prev.op != "placeholder":
+                raise BadInput(f"{name}: Input must come first in a model, and once")
             self.steps[0] = Step(first.name, "input", (), m)
             return first.name
         if isinstance(m, _SYNAPSES):
@@ -178,6 +183,7 @@ class Network(torch.nn.Module):
         if isinstance(m, torch.nn.Dropout) and isinstance(value, str):
             return self._step(name, "dropout", (value,), m)
         if isinstance(m, torch.nn.Flatten) and isinstance(value, str):
+            _check_flatten(name, m.start_dim, m.end_dim)
             return self._step(name, "flatten", (value,))
         if isinstance(value, str):
             self.add_module(f"other_{name}", m)
@@ -189,15 +195,20 @@ class Network(torch.nn.Module):
             raise BadInput(
                 f"{name}: a neuron must read a synapse (Conv2d or Linear), not spikes; put one before it"
             )
-        if name in self.groups:
+        if any(g.neuron is m for g in self.layers):
             raise BadInput(f"{name}: a neuron module must be used once; make another for another place")
-        group = Group(name, value.synapses, value.pool, value.norm, value.order, m)
-        self.groups[name] = group
-        return self._step(name, "group", group.sources)
+        name = self._step(name, "group", tuple(source for _, source, _ in value.synapses))
+        self.groups[name] = Group(name, value.synapses, value.pool, value.norm, value.order, m)
+        return name
 
     def _function(self, n: fx.Node, values: dict[fx.Node, _Current | str]) -> _Current | str:
         args = [values[a] for a in n.args if isinstance(a, fx.Node)]
-        if n.target in _ADDS and len(args) == 2:
+        named = dict(n.kwargs)
+        if not args or any(isinstance(x, fx.Node) for x in named.values()):
+            raise NotLowerable(
+                f"{n.name} ({_called(n)}) takes its values in a way that is not known; {_REPAIR}"
+            )
+        if n.target in _ADDS and len(args) == 2 and not named:
             a, b = args
             if isinstance(a, str) and isinstance(b, str):
                 return self._step(layer_name(n.name), "add", (a, b))
@@ -211,16 +222,18 @@ class Network(torch.nn.Module):
                 f"{n.name}: an addition must join two currents or two spike values, not one of each"
             )
         if n.target in _FLATTENS and isinstance(args[0], str):
+            dims = dict(zip(("start_dim", "end_dim"), n.args[1:], strict=False)) | named
+            _check_flatten(n.name, dims.get("start_dim", 0), dims.get("end_dim", -1))
             return self._step(layer_name(n.name), "flatten", (args[0],))
         if all(isinstance(a, str) for a in args):
             call: Callable[..., Tensor] = _method(str(n.target)) if n.op == "call_method" else n.target  # type: ignore[assignment]
-            rest, named = tuple(n.args[1:]), dict(n.kwargs)
+            rest = tuple(n.args[1:])
             if any(isinstance(x, fx.Node) for x in rest):
                 raise NotLowerable(
-                    f"{n.name} ({n.target}) joins values in a way that is not known; {_REPAIR}"
+                    f"{n.name} ({_called(n)}) joins values in a way that is not known; {_REPAIR}"
                 )
             return self._step(layer_name(n.name), "other", (str(args[0]),), lambda x: call(x, *rest, **named))
-        raise NotLowerable(f"{n.name} ({n.target}) stands between a synapse and its neuron; {_REPAIR}")
+        raise NotLowerable(f"{n.name} ({_called(n)}) stands between a synapse and its neuron; {_REPAIR}")
 
     # --- running ----------------------------------------------------------------------------------------
 
@@ -261,8 +274,9 @@ class Network(torch.nn.Module):
                 f"a network must be quantized in every layer or in none, but {', '.join(full)} is not"
             )
         integer = modes == {True}
+        self._check_codes(x, integer)
         values: dict[str, Tensor] = {}
-        scales, most = value_scales(self)
+        scales, most = value_scales(self) if integer else ({}, {})
         spikes: dict[str, Tensor] = {}
         states: dict[str, list[Tensor]] = {}
         for s in self.steps:
@@ -271,13 +285,28 @@ class Network(torch.nn.Module):
                 values[s.name] = x if integer else x * self.input.scale
             elif s.kind == "group":
                 group = self.groups[s.name]
-                source = s.inputs[0]
-                out, kept = group([values[i] for i in s.inputs], scales[source], most[source], timesteps)
+                scale, largest = scales.get(s.inputs[0], 1.0), max(most.get(i, 1.0) for i in s.inputs)
+                out, kept = group([values[i] for i in s.inputs], scale, largest, timesteps)
                 values[s.name] = spikes[s.name] = out
                 states[s.name] = kept
             else:
                 values[s.name] = self._operation(s, [values[i] for i in s.inputs], integer)
         return values[self.output], spikes, states
+
+    def _check_codes(self, x: Tensor, integer: bool) -> None:
+        """Refuse what is no code: it would be scaled twice, or leave the range that sums are proved for."""
+        most = self.input.high
+        scaled = integer or self.input.scale != 1.0
+        if not scaled or not x.numel() or (x.dtype == torch.uint8 and most >= 255):
+            return
+        low, high = float(x.min()), float(x.max())
+        whole = not x.is_floating_point() or bool((x == x.round()).all())
+        if not whole or (integer and not (low >= 0 and high <= most)):
+            kind = "integers" if whole else "real numbers"
+            raise BadInput(
+                f"inputs must be the integer codes 0..{most} that nn.Input declares, not {kind} in {low:g}..{high:g}; "
+                "pass the unscaled codes (uint8 images): nn.Input(scale=...) scales them"
+            )
 
     def _operation(self, s: Step, inputs: list[Tensor], integer: bool) -> Tensor:
         x = inputs[0]
@@ -292,9 +321,8 @@ class Network(torch.nn.Module):
                 # one mask a sample for all timesteps, and never a rescaled spike
                 return x * (torch.rand_like(x[:1]) >= s.module.p).to(x.dtype)
             case "pool":
-                y = s.module(x.flatten(0, 1))
-                if integer and isinstance(s.module, torch.nn.AvgPool2d):
-                    y = (y * area(s.module)).round()
+                sums = integer and isinstance(s.module, torch.nn.AvgPool2d)
+                y = summed(s.module, x.flatten(0, 1)) if sums else s.module(x.flatten(0, 1))
                 return y.reshape(*x.shape[:2], *y.shape[1:])
             case _:
                 if integer:
@@ -317,7 +345,8 @@ def value_scales(net: Network) -> tuple[dict[str, float], dict[str, float]]:
             if len({scales[i] for i in s.inputs}) > 1:
                 raise NotLowerable(
                     f"{s.name}: synapses of one neuron must read values of one scale, not "
-                    f"{', '.join(f'{i} ({scales[i]:g})' for i in s.inputs)}; use sums instead of averages, or pool alike"
+                    f"{', '.join(f'{i} ({scales[i]:g})' for i in s.inputs)}; use sums instead of averages, or "
+                    "pool alike"
                 )
         elif s.kind == "add":
             a, b = s.inputs
@@ -331,6 +360,18 @@ def value_scales(net: Network) -> tuple[dict[str, float], dict[str, float]]:
             n = area(s.module) if s.kind == "pool" and isinstance(s.module, torch.nn.AvgPool2d) else 1
             scales[s.name], most[s.name] = scales[a] / n, most[a] * n
     return scales, most
+
+
+def _called(n: fx.Node) -> str:
+    return n.target if isinstance(n.target, str) else getattr(n.target, "__name__", str(n.target))
+
+
+def _check_flatten(name: str, start_dim: Any, end_dim: Any) -> None:
+    if (start_dim, end_dim) != (1, -1):
+        raise NotLowerable(
+            f"{name}: a flatten must keep the batch and flatten all else, as flatten(x, 1) does, not dimensions "
+            f"{start_dim}..{end_dim}"
+        )
 
 
 def _method(name: str) -> Callable[..., Tensor]:

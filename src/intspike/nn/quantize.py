@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import fnmatch
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import BadInput
+from ..errors import BadInput, did_you_mean
 from ..quant import QuantConfig
 from .group import Norm
 from .network import Network
@@ -25,9 +26,10 @@ def quantize(net: torch.nn.Module, config: QuantConfig) -> Network:
     """
     made = copy.deepcopy(net) if isinstance(net, Network) else Network(copy.deepcopy(net))
     for pattern in config.overrides:
-        if not any(config.of(g.name) != config.of("") for g in made.layers) and config.overrides[pattern]:
+        if not any(fnmatch.fnmatchcase(g.name, pattern) for g in made.layers):
+            names = [g.name for g in made.layers]
             raise BadInput(
-                f"override {pattern!r} must match a layer; layers are {', '.join(g.name for g in made.layers)}"
+                f"override {pattern!r} must match a layer, named after its neuron; {did_you_mean(pattern, names)}"
             )
     for group in made.layers:
         group.quantize(config.of(group.name))
@@ -40,7 +42,7 @@ def norms(net: Network) -> list[Norm]:
 
 
 def calibrate(
-    net: Network,
+    net: torch.nn.Module,
     data: Any,
     *,
     batches: int = 10,
@@ -52,11 +54,11 @@ def calibrate(
     """A new network whose batch norms are estimated again from training data, with everything quantized.
 
     Args:
-        data: a Dataset (its training images are used), or an iterable of inputs [T, B, ...].
+        data: a Dataset (its training images are used), or inputs [T, B, ...], one batch or several.
         batches, batch_size, timesteps: how much of a Dataset to use.
         seed: of the choice of images.
     """
-    made = copy.deepcopy(net)
+    made = copy.deepcopy(net) if isinstance(net, Network) else Network(copy.deepcopy(net))
     inputs = list(_inputs(data, batches, batch_size, timesteps, seed))
     if not inputs:
         raise BadInput("calibration must see at least one batch of inputs")
@@ -80,7 +82,7 @@ def calibrate(
 
 def _inputs(data: Any, batches: int, batch_size: int, timesteps: int, seed: int) -> Iterable[Tensor]:
     if not hasattr(data, "train"):
-        yield from data
+        yield from [data] if isinstance(data, Tensor) else data
         return
     images = torch.from_numpy(data.train.images)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))

@@ -114,8 +114,12 @@ def _grad_compare(a: Adjoints, k: int, g: int) -> None:
     z = a.emit("div", a.emit("sub", a.stored(state), a.primal(theta)), width)
     slope = a.emit("div", a.emit("mul", g, a.surrogate(z)), width)
     a.accumulate(x, slope)
+    zero = a.constant(0.0)
     if a.wanted(theta):
-        a.accumulate(theta, a.emit("sub", a.constant(0.0), slope))
+        a.accumulate(theta, a.emit("sub", zero, slope))
+    # theta is also the width of z, so that scaling membrane and threshold alike changes nothing
+    if a.wanted(a.width()):
+        a.accumulate(a.width(), a.emit("sub", zero, a.emit("mul", slope, z)))
 
 
 def _grad_select(a: Adjoints, k: int, g: int) -> None:

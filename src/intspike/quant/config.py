@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import BadInput, did_you_mean
-from ..ops import Leak
+from ..ops import Carry, Dyadic, Leak, Shift
 from .state import StateQuantizer, ThresholdCentred, UniformState
 from .weight import WeightQuantizer
 
@@ -24,10 +24,11 @@ class QuantConfig:
         weight: of every synapse; None is full precision, which `lower` refuses.
         state: of every neuron; None is full precision, which `lower` refuses.
         leak: integer form of the leak; None: a carry table up to 8 state bits, else a shift.
-        overrides: layer name pattern (as in file names: "conv*") to a dict of the same fields; the last match wins.
+        overrides: layer name pattern (as in file names: "lif*"; a layer is named after its neuron) to a dict of the
+            same fields; the last match wins.
 
     Example:
-        >>> QuantConfig(Uniform(4), ThresholdCentred(4), overrides={"out*": {"state": ThresholdCentred(5)}})
+        >>> QuantConfig(Uniform(4), ThresholdCentred(4), overrides={"lif3": {"state": ThresholdCentred(5)}})
     """
 
     weight: WeightQuantizer | None = None
@@ -41,15 +42,25 @@ class QuantConfig:
         for name, value, kinds in (
             ("weight", self.weight, (WeightQuantizer,)),
             ("state", self.state, (ThresholdCentred, UniformState)),
+            ("leak", self.leak, (Carry, Shift, Dyadic)),
         ):
             if value is not None and not isinstance(value, kinds):  # pyright: ignore[reportUnnecessaryIsInstance]
                 known = " or ".join(k.__name__ for k in kinds)
-                raise BadInput(f"the {name} quantizer must be {known} (or None), not {value!r}")
+                what = name if name == "leak" else f"{name} quantizer"
+                raise BadInput(f"the {what} must be {known} (or None), not {value!r}")
+        frozen: dict[str, Mapping[str, Any]] = {}
         for pattern, fields in self.overrides.items():
+            if not isinstance(fields, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise BadInput(
+                    f"override {pattern!r} must be a dict of {', '.join(_FIELDS)}, not {fields!r}; for example "
+                    '{"state": ThresholdCentred(4)}'
+                )
             for name in fields:
                 if name not in _FIELDS:
                     raise BadInput(f"override {pattern!r} names {name!r}; {did_you_mean(name, _FIELDS)}")
-        object.__setattr__(self, "overrides", MappingProxyType(dict(self.overrides)))
+            frozen[pattern] = MappingProxyType(dict(fields))
+            QuantConfig(**fields)  # its own checks
+        object.__setattr__(self, "overrides", MappingProxyType(frozen))
 
     def of(self, layer: str) -> QuantConfig:
         """The configuration of one layer, overrides applied."""
@@ -58,6 +69,16 @@ class QuantConfig:
             if fnmatch.fnmatchcase(layer, pattern):
                 fields |= changed
         return replace(self, overrides={}, **fields)
+
+    def _plain(self) -> dict[str, dict[str, Any]]:
+        return {pattern: dict(fields) for pattern, fields in self.overrides.items()}
+
+    def __repr__(self) -> str:
+        more = f", overrides={self._plain()!r}" if self.overrides else ""
+        return f"QuantConfig(weight={self.weight!r}, state={self.state!r}, leak={self.leak!r}{more})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return QuantConfig, (self.weight, self.state, self.leak, self._plain())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> QuantConfig:
         return self  # a value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +46,7 @@ class ThresholdCentred:
             )
         if self.levels is not None:
             object.__setattr__(self, "levels", tuple(float(x) for x in self.levels))
+            _check_levels(self.fractions, self.bits, self.stores)
         level_sets.rest_of(self.fractions)
 
     @property
@@ -70,7 +73,7 @@ class UniformState:
 
     Attributes:
         bits: 1..16.
-        low, high: range in units of the threshold; `calibrate` sets it from data where it is None.
+        low, high: range in units of the threshold.
         stores: "before reset" (the membrane that fired) or "after reset" (code and spike).
         overflow: "saturate", or "wrap" to study it.
         decay, gradient: as in ThresholdCentred.
@@ -90,7 +93,7 @@ class UniformState:
             raise BadInput(f"overflow must be 'saturate' or 'wrap', not {self.overflow!r}")
         if not isinstance(self.bits, int) or not 1 <= self.bits <= 16:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise BadInput(f"the bits of a uniform state must be an integer in 1..16, not {self.bits!r}")
-        if not self.low <= 0 < self.high:
+        if not (-math.inf < self.low <= 0 < self.high < math.inf):
             raise BadInput(
                 f"the range of a uniform state must hold rest (0), not {self.low:g}..{self.high:g}"
             )
@@ -98,6 +101,11 @@ class UniformState:
             raise BadInput(
                 f"a range stored before reset must reach above threshold (1), not {self.high:g}; "
                 "raise high or choose stores='after reset'"
+            )
+        if self.stores == "before reset" and self.codec.high < 1:
+            raise BadInput(
+                f"a range stored before reset needs a code above rest, but {self.bits} bits over {self.low:g}.."
+                f"{self.high:g} have none; choose low=0, more bits or stores='after reset'"
             )
 
     @property
@@ -113,6 +121,19 @@ class UniformState:
 
 
 StateQuantizer = ThresholdCentred | UniformState
+
+
+def _check_levels(levels: tuple[float, ...], bits: int, stores: str) -> None:
+    if len(levels) != 1 << bits or any(not a < b for a, b in itertools.pairwise(levels)):
+        raise BadInput(
+            f"the levels of a {bits}-bit state must be {1 << bits} increasing numbers, not {list(levels)}"
+        )
+    if stores == "after reset" and not levels[-1] < 1:
+        raise BadInput(f"levels stored after reset must lie below threshold (1), not reach {levels[-1]:g}")
+    if stores == "before reset" and not levels[-1] >= 1:
+        raise BadInput(
+            f"one level stored before reset must lie at or above threshold (1), not only below it: {list(levels)}"
+        )
 
 
 def _check_choices(stores: str, decay: str, gradient: str) -> None:

@@ -50,7 +50,7 @@ class Options:
     epochs: int = 4
     seed: int = 0
     timesteps: int = 25
-    batch_size: int = 100
+    batch_size: int = 50
     data: str | None = None
     quick: bool = False
     loss: str = "counts"

@@ -69,14 +69,14 @@ def fit(
 
     Args:
         net: a Network, or a plain module (which is wrapped).
-        data: a Dataset; its training and validation splits are used.
+        data: a Dataset; its training and validation splits are used. Without validation images the last model is kept.
         epochs: 0 returns a copy.
         learning_rate: None: 3e-3 in full precision, 2e-3 quantized.
         timesteps: T in training; test_timesteps: T in validation (None: the same).
         loss: of output spikes [T, B, K] and labels [B]; None: CountCrossEntropy().
         patience: epochs without a better validation accuracy after which training stops.
         warmup: first batches over which the learning rate rises.
-        seed: of the order of images; everything else is deterministic.
+        seed: of the order of images and of dropout; everything else is deterministic.
         progress: called after every batch.
         history: takes an Epoch after every epoch.
 
@@ -90,6 +90,15 @@ def fit(
     ):
         if value < least:
             raise BadInput(f"{name} must be at least {least}, not {value}")
+    if test_timesteps is not None and test_timesteps < 1:
+        raise BadInput(f"test_timesteps must be at least 1 (or None), not {test_timesteps}")
+    if not (hasattr(data, "train") and hasattr(data, "validation")):
+        raise BadInput(
+            f"data must be a data.Dataset of training, validation and test splits, not {type(data).__name__}; "
+            "wrap arrays in data.Split(images, labels)"
+        )
+    if not len(data.train):
+        raise BadInput("data must hold at least one training image")
     made = copy.deepcopy(net) if isinstance(net, Network) else Network(copy.deepcopy(net))
     rate = learning_rate if learning_rate is not None else (2e-3 if made.quantized else 3e-3)
     if not (math.isfinite(rate) and rate > 0):
@@ -100,44 +109,46 @@ def fit(
     total = epochs * batches
     optimizer = torch.optim.Adam([p for p in made.parameters() if p.requires_grad], lr=rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _cosine(total, min(warmup, total // 5)))
-    random = torch.Generator().manual_seed(seed)
     measure = loss or CountCrossEntropy()
     best, best_accuracy, waited = copy.deepcopy(made.state_dict()), -1.0, 0
     last: Epoch | None = None
-    for epoch in range(epochs):
-        made.train()
-        summed = 0.0
-        order = torch.randperm(count, generator=random)
-        for k in range(batches):
-            if (epoch * batches + k) * 5 >= total * 4:
-                for n in norms(made):
-                    n.eval()
-            x, labels = _batch(data.train, order[k * batch_size : (k + 1) * batch_size])
-            value = measure(made(direct(x, timesteps)), labels)
-            value_now = float(value.detach())
-            if not math.isfinite(value_now):
-                raise BadInput(
-                    f"the loss must stay finite, but is {value_now} in epoch {epoch + 1}; lower the learning rate "
-                    f"({rate:g})"
-                )
-            optimizer.zero_grad(set_to_none=True)
-            value.backward()
-            optimizer.step()
-            schedule.step()
-            summed += value_now
-            if progress is not None:
-                progress(Progress(epoch * batches + k + 1, total, summed / (k + 1), last))
-        correct = correct_on(made, data.validation, timesteps=test_timesteps or timesteps)
-        accuracy = correct / max(1, len(data.validation))
-        last = Epoch(epoch + 1, summed / batches, accuracy, float(schedule.get_last_lr()[0]))
-        if history is not None:
-            history.append(last)
-        if accuracy > best_accuracy:
-            best, best_accuracy, waited = copy.deepcopy(made.state_dict()), accuracy, 0
-        else:
-            waited += 1
-            if waited >= patience:
-                break
+    random = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=()):  # dropout draws from the global generator
+        torch.manual_seed(seed)
+        for epoch in range(epochs):
+            made.train()
+            summed = 0.0
+            order = torch.randperm(count, generator=random)
+            for k in range(batches):
+                if (epoch * batches + k) * 5 >= total * 4:
+                    for n in norms(made):
+                        n.eval()
+                x, labels = _batch(data.train, order[k * batch_size : (k + 1) * batch_size])
+                value = measure(made(direct(x, timesteps)), labels)
+                value_now = float(value.detach())
+                if not math.isfinite(value_now):
+                    raise BadInput(
+                        f"the loss must stay finite, but is {value_now} in epoch {epoch + 1}; lower the learning rate "
+                        f"({rate:g})"
+                    )
+                optimizer.zero_grad(set_to_none=True)
+                value.backward()
+                optimizer.step()
+                schedule.step()
+                summed += value_now
+                if progress is not None:
+                    progress(Progress(epoch * batches + k + 1, total, summed / (k + 1), last))
+            correct = correct_on(made, data.validation, timesteps=test_timesteps or timesteps)
+            accuracy = correct / max(1, len(data.validation))
+            last = Epoch(epoch + 1, summed / batches, accuracy, float(schedule.get_last_lr()[0]))
+            if history is not None:
+                history.append(last)
+            if accuracy > best_accuracy or not len(data.validation):
+                best, best_accuracy, waited = copy.deepcopy(made.state_dict()), accuracy, 0
+            else:
+                waited += 1
+                if waited >= patience:
+                    break
     if epochs:
         made.load_state_dict(best)
     return made.eval()
