@@ -35,13 +35,15 @@ class OneNeuron:
         self.gain, self.bias = r.gain[channel], r.bias[channel]
         theta = r.theta[channel]
         self.thetas = [theta * d for d in range(1, n.spikes + 1)]
-        self.codes = list(range(codec.low, codec.high + 1))
         if isinstance(codec, Table):
             self.levels, self.edges = self._table(r.fractions, theta)
         else:
             self.step = 2 ** r.shift[channel]
             if not self.after:
                 self.thetas = [self._boundary_near(t + self.more) - self.more for t in self.thetas]
+        self.top = codec.high
+        if self.after and not isinstance(codec, Table):  # what stays after a reset lies below threshold
+            self.top = min(codec.high, (self.thetas[0] + self.more - 1) // self.step)
         self.amount = self.thetas[0]  # what a reset by subtraction takes for one spike
         self.beta = None if r.beta is None else r.beta[channel]
         self.reset_memory()
@@ -89,13 +91,10 @@ class OneNeuron:
         if isinstance(self.codec, Table):
             return sum(x >= e for e in self.edges)
         nearest = half_up(Fraction(x, self.step))
-        size, low = len(self.codes), self.codec.low
+        low = self.codec.low
         if self.codec.overflow == "wrap":
-            return (nearest - low) % size + low
-        allowed = self.codes
-        if self.after:  # what stays after a reset lies below threshold
-            allowed = [c for c in allowed if not self.fires(c * self.step)]
-        return min(max(nearest, allowed[0]), allowed[-1])
+            return (nearest - low) % 2**self.codec.bits + low
+        return min(max(nearest, low), self.top)
 
     def take(self, u: int, spikes: int) -> int:
         """The reset."""
@@ -169,7 +168,9 @@ class AnyNeuron:
         return self.last
 
 
-def run(program: Program, inputs: Any, timesteps: int, recipes: Mapping[str, Recipe] | None = None) -> list[dict[str, Any]]:
+def run(
+    program: Program, inputs: Any, timesteps: int, recipes: Mapping[str, Recipe] | None = None
+) -> list[dict[str, Any]]:
     """For each sample: spikes, stored codes and readout at every timestep, all as flat lists.
 
     Args:

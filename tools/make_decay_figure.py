@@ -85,7 +85,7 @@ def ours(bits: int, rounding: str) -> Way:
     )
     _, after = decay(Node("neuron", Edge("input"), trace(neuron, form), made))
     levels = made["u.levels"][0] / theta[0]
-    name = "intspike" if rounding == "guaranteed" else "the same levels, nearest rounding"
+    name = "intspike" if rounding == "guaranteed" else "same levels, nearest rounding"
     return Way(name, levels, after[:, 0])
 
 
@@ -190,11 +190,11 @@ def figure() -> Any:
                 made.add_trace(go.Scatter(trace_, uid=f"{number:06d}"), r, c)
             head = {"x": 0.5, "xref": "x domain", "yref": "y domain"}
             if r == 1:
-                note(r, c, f"<b>{way.name}</b>", INK, 15, y=1.27, **head)
+                note(r, c, f"<b>{way.name}</b>", INK, 14, y=1.28, **head)
             note(r, c, verdict(way), STUCK if way.steps_to_rest is None else REST, y=1.12, **head)
             away = sorted({round(float(x), 2) for x in way.ends[~at_rest(way.ends)]})
             for end in away if len(away) <= 4 else []:
-                side = "top" if 0.85 < end < 1 else "bottom"  # clear of the threshold
+                side = "top" if 0 < end < 1 else "bottom"  # clear of the threshold
                 note(r, c, f"<b>{end:.2f}</b>", STUCK, 12, x=STEPS, y=end, xanchor="right", yanchor=side)
         title = {"text": f"<b>{bits} bits</b><br>membrane / threshold", "font": {"size": 13}}
         made.update_yaxes(title=title, row=r, col=1)
@@ -209,7 +209,7 @@ def figure() -> Any:
     made.update_yaxes(range=[-1.15, 1.32], dtick=0.5, **ticks)
     font = {"family": "Helvetica, Arial, sans-serif", "size": 12, "color": INK}
     return made.update_layout(
-        width=1080, height=660, showlegend=False, margin={"l": 78, "r": 18, "t": 84, "b": 56},
+        width=920, height=620, showlegend=False, margin={"l": 78, "r": 18, "t": 84, "b": 56},
         plot_bgcolor="white", paper_bgcolor="white", font=font,
     )  # fmt: skip
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intspike.engine.reference import Session, run, static_nodes
+from intspike.engine.reference import Session, run
 from intspike.errors import BadInput
-from intspike.ir import Conv, Dense, Edge, Input, Program, Readout, frozen
+from intspike.ir import Conv, Dense, Edge, Input, Program, Readout, frozen, static_nodes
 from intspike.measure import fan_out, synops
 from measure.small_programs import neuron_node, random_inputs, random_program
 

@@ -63,3 +63,24 @@ def test_definition(codec, decay):
             got.append(value)
     for got, expected in zip(seen, EXPECTED[codec["stores"], decay], strict=True):
         assert expected is None or got == expected
+
+
+@pytest.mark.parametrize(("codec", "low", "high"), [(AFTER, -195, 380), (BEFORE, -221, 360)], ids=["after", "before"])
+def test_clamping_the_current_changes_no_code_and_no_spike(codec, low, high):
+    """By brute force, from every pair that can be stored; and a narrower window would change some."""
+    body, made = golden(codec, "guaranteed")
+    row = {name: a[0].tolist() for name, a in made.items()} | {"gain": 1, "bias": 0}
+
+    def after(current, code, spike):
+        step = step_one(body, current, {"u": code}, spike, row)
+        return step.codes["u"], step.spike
+
+    wide = range(low - 200, high + 200)
+    pairs = {(codec["rest"], 0)}
+    while not pairs >= (more := {after(i, *p) for i in wide for p in pairs}):
+        pairs |= more
+    assert len(pairs) == (14 if codec is AFTER else 8)
+    for p in pairs:
+        assert [after(i, *p) for i in wide] == [after(min(max(i, low), high), *p) for i in wide]
+    assert any(after(low, *p) != after(low + 1, *p) for p in pairs)
+    assert any(after(high, *p) != after(high - 1, *p) for p in pairs)

@@ -26,6 +26,7 @@ from ..ir import (
     Range,
     Readout,
     ranges,
+    static_nodes,
 )
 from ..ir.ranges import conv, windows
 from ..ops import step_many
@@ -85,7 +86,7 @@ class Session:
             raise BadInput(
                 f"a session of batch {self.batch} must be given {self.batch} samples, not {len(x)}"
             )
-        keep = self._static_nodes() if static and self.t else frozenset[str]()
+        keep = static_nodes(self.program) if static and self.t else frozenset[str]()
         for n in self.program:
             if n.name in keep:
                 continue
@@ -95,9 +96,6 @@ class Session:
             past.append(self.values[name])
         self.t += 1
         return self.values
-
-    def _static_nodes(self) -> frozenset[str]:
-        return static_nodes(self.program)
 
     def _read(self, e: Edge) -> Ints:
         return self._past[e.source][-e.delay] if e.delay else self.values[e.source]
@@ -111,9 +109,9 @@ class Session:
             case Conv():
                 return conv(n, self._read(n.source), n.weight)
             case Pool():
-                return _pool(n, self._read(n.source))
+                return pool(n, self._read(n.source))
             case Join():
-                return _join(n, [self._read(e) for e in n.sources])
+                return join(n, [self._read(e) for e in n.sources])
             case Neuron():
                 return self._neuron(n, self._read(n.source))
             case Integrator():
@@ -146,18 +144,8 @@ class Session:
             )
 
 
-def static_nodes(program: Program) -> frozenset[str]:
-    """Nodes that depend on nothing but this timestep's input, so are computed once while it does not change."""
-    static: set[str] = set()
-    for n in program:
-        if isinstance(n, (Neuron, Integrator, Readout)):
-            continue
-        if isinstance(n, Input) or all(e.source in static and not e.delay for e in n.edges):
-            static.add(n.name)
-    return frozenset(static)
-
-
-def _pool(n: Pool, x: Ints) -> Ints:
+def pool(n: Pool, x: Ints) -> Ints:
+    """Windows of x [B, C, H, W], summed or their extremum taken."""
     view = windows(n, x)
     if n.kind == "sum":
         return view.sum((-1, -2))
@@ -167,7 +155,8 @@ def _pool(n: Pool, x: Ints) -> Ints:
     return np.where(n.minimum.astype(bool)[:, None, None], view.min((-1, -2)), largest)
 
 
-def _join(n: Join, inputs: list[Ints]) -> Ints:
+def join(n: Join, inputs: list[Ints]) -> Ints:
+    """Elementwise sum of shifted inputs, or a Boolean of two spike tensors."""
     if n.kind == "add":
         shifts = n.shifts or (0,) * len(inputs)
         return sum((x << k for x, k in zip(inputs, shifts, strict=True)), np.zeros_like(inputs[0]))

@@ -14,3 +14,4 @@ from .program import Readout as Readout
 from .program import frozen as frozen
 from .ranges import Range as Range
 from .ranges import ranges as ranges
+from .static import static_nodes as static_nodes

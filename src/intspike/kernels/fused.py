@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import BadInput
+from ..errors import BadInput, BadProgram
 from ..native import compiler, load
 from ..ops import Body
 from . import oracle
@@ -43,7 +43,12 @@ def run(
     if any(len(p) != shape[1] for p in parameters.values()):
         raise BadInput(f"parameters must have a row for each of {shape[1]} channels")
     flat = current.reshape(len(current), shape[0], shape[1], -1)
-    made = kernel(body, flat.shape[3] == 1)
+    try:
+        made = kernel(body, flat.shape[3] == 1)
+    except (
+        BadProgram
+    ):  # a derivative needs a value that no kernel keeps (in reals, a leak on the sum): slower
+        return oracle.run(body, current, parameters, timesteps)
     numbers = torch.stack([parameters[p].float() for p in made.numbers])
     tables = tuple(_padded(parameters[p], row_length(body, p)) for p in made.tables)
     outputs = _Fused.apply(flat, numbers, body, made, tables, timesteps)

@@ -159,7 +159,14 @@ class _Renderer:
         one = np.zeros(1, np.int64)
         bounds = dict.fromkeys(range(len(body.instructions)), (one, one))
         types = dict.fromkeys(body.parameters, "int32_t")
-        return render(body, order, bounds, types, leaf, self._row, self.searches)
+        lines = render(body, order, bounds, types, leaf, self._row, self.searches)
+        for n, k in enumerate(order):
+            i = body.instructions[k]
+            if i.op == "decode" and isinstance(codec := body.codec(i.name), Table) and codec.bits == 1:
+                # gcc 12 gathers wrongly at an index that is a comparison: it takes -1 for 1
+                row = self._row(f"{i.name}.levels")
+                lines[n] = f"const int32_t v{k} = {row}[0] + ({row}[1] - {row}[0]) * v{i.args[0]};"
+        return lines
 
     def _forward(self) -> str:
         body = self.body

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.reference import _join, _pool  # pyright: ignore[reportPrivateUsage]
+from ..engine.reference import join, pool
 from ..ir import Conv, Dense, Edge, Input, Integrator, Join, Neuron, Pool, Program, Readout
 from ..ir.ranges import conv
 
@@ -59,10 +59,10 @@ class Replay:
             case Conv():
                 return conv(n, self.read(n.source).astype(np.int64), n.weight)
             case Pool():
-                return _pool(n, self.read(n.source).astype(np.int64))
+                return pool(n, self.read(n.source).astype(np.int64))
             case Join():
                 parts = [self.read(e).astype(np.int64) for e in n.sources]
-                return _join(n, list(np.broadcast_arrays(*parts)))
+                return join(n, list(np.broadcast_arrays(*parts)))
             case Integrator():
                 return self._every_timestep(self.read(n.source)).cumsum(0)
             case Readout():

@@ -49,7 +49,7 @@ def table_levels(neuron: Neuron, codec: Table, theta: Ints, fractions: Sequence[
             continue
         if above > codec.high or (d < neuron.spikes and not ((f >= d) & (f < d + 1)).any()):
             raise BadInput(
-                f"levels stored before reset must have one at or above {d} thresholds, not {list(f)}"
+                f"levels stored before reset must have one at or above {d} thresholds, not {[float(x) for x in f]}"
             )
         levels[:, above:] = np.maximum(levels[:, above:], first[:, None])
         thresholds[above - 1] = first

@@ -167,11 +167,11 @@ class Group(torch.nn.Module):
     def _check_state(self, state: StateQuantizer) -> None:
         """Refuse early what the neuron cannot be stored as."""
         equation = self.neuron.equation
-        before = isinstance(state, UniformState) and state.stores == "before reset"
-        if before and state.high <= equation.spikes:
+        high = state.high if isinstance(state, UniformState) and state.stores == "before reset" else None
+        if high is not None and high <= equation.spikes:
             raise BadInput(
                 f"{self.name}: a range stored before reset must reach above the last threshold ({equation.spikes}), "
-                f"not {state.high:g}; raise high or choose stores='after reset'"
+                f"not {high:g}; raise high or choose stores='after reset'"
             )
         try:
             trace(equation, self.form)

@@ -107,7 +107,8 @@ class Network(torch.nn.Module):
         except Exception as e:  # torch.fx raises many types; all mean the same to a user
             why = (str(e).splitlines() or [""])[0]
             raise NotLowerable(
-                f"{type(module).__name__} cannot be traced ({type(e).__name__}: {why}); {_REPAIR}; take loops over timesteps out of forward: neurons own time"
+                f"{type(module).__name__} cannot be traced ({type(e).__name__}: {why}); "
+                f"{_REPAIR}; take loops over timesteps out of forward: neurons own time"
             ) from e
         modules = dict(module.named_modules())
         called = [str(n.target) for n in graph.nodes if n.op == "call_module"]

@@ -161,17 +161,31 @@ def _adjoints(op: Op, immediate: int = 0, state: str = "") -> str:
     states = (State("u", FORM.codec),)
     made = backward(Body(tuple(at), states, (2,), (2,), (2,), len(at) - 1, surrogate=derivative))
     words = {"level": "u", "adjoint": "g", "code": "code"}
-    given = sorted(made.parameters, key=lambda p: [*names, p[0]].index(p[0]))  # in the order of the arguments
-    return ", ".join(f"{name}: {code(expression(made.instructions, k, words))}" for name, k in given)
+    text: list[str] = []
+    known: dict[int, str] = {}
+    for argument, k in sorted(made.parameters, key=lambda p: [*names, p[0]].index(p[0])):  # as they stand
+        text.append(f"{argument}: {code(expression(made.instructions, k, words, known))}")
+        if made.instructions[k].op not in ("adjoint", "select"):
+            known[k] = f"g{argument}"
+    return ", ".join(text)
 
 
 _SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "ge": ">=", "gt": ">"}
 
 
-def expression(at: Sequence[Instruction], k: int, words: Mapping[str, str], inner: bool = False) -> str:
-    """A value of a body as one line of arithmetic."""
+def expression(
+    at: Sequence[Instruction],
+    k: int,
+    words: Mapping[str, str],
+    known: Mapping[int, str] | None = None,
+    inner: bool = False,
+) -> str:
+    """A value of a body as one line of arithmetic; `words` names leaves, `known` other values."""
+    known = known or {}
+    if k in known:
+        return known[k]
     i = at[k]
-    parts = [expression(at, a, words, inner=True) for a in i.args]
+    parts = [expression(at, a, words, known, inner=True) for a in i.args]
     if i.op in _SIGNS:
         text = f"{parts[0]} {_SIGNS[i.op]} {parts[1]}"
         if i.op == "sub" and parts[0] == "0":
@@ -180,14 +194,14 @@ def expression(at: Sequence[Instruction], k: int, words: Mapping[str, str], inne
     if i.op == "exp2":
         return f"2^{parts[0]}"
     if i.op == "abs":
-        return f"|{expression(at, i.args[0], words)}|"
+        return f"|{expression(at, i.args[0], words, known)}|"
     if i.op == "select":
-        text = f"{parts[1]} if {expression(at, i.args[0], words)} else {parts[2]}"
+        text = f"{parts[1]} if {expression(at, i.args[0], words, known)} else {parts[2]}"
         return f"({text})" if inner else text
     if i.op == "constant":
         return f"{i.immediate:g}"
     if i.args:
-        return f"{i.op}({', '.join(expression(at, a, words) for a in i.args)})"
+        return f"{i.op}({', '.join(expression(at, a, words, known) for a in i.args)})"
     return words.get(i.op, i.name or i.op)
 
 
@@ -310,8 +324,8 @@ def page() -> str:
         "",
         "Bounds are the interval rule on given intervals; what depends on stored codes alone is enumerated instead,",
         "which is sharper. Of a gradient `g` that arrives at the result, each argument gets what is written behind",
-        "it, in real numbers; `u` is the membrane just stored, and its codes are 0..7. What rounds passes the gradient",
-        "of what it rounds.",
+        "it, in real numbers; `gx` is what x gets, `u` the membrane just stored, with codes 0..7. What rounds passes",
+        "the gradient of what it rounds.",
         "",
         *table(
             ["op", "bounds", "gradient", "C"],

@@ -1,15 +1,16 @@
 """Interval analysis of a body: per channel, bounds of every value for any input in a given range.
 
-What depends on stored codes alone is enumerated over all (code, output) pairs that can be stored, so the
-membrane before the current, and with it the wide sum inside a step, has exact bounds; the rest follows the
-interval rules of the op table.
+What depends on stored codes alone is enumerated over all (code, output) pairs that can be stored, one output
+after the other, so the membrane before the current, and with it the wide sum inside a step, has exact bounds; the
+rest follows the interval rules of the op table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import RangeExceeded
 from .body import Body
@@ -18,6 +19,7 @@ from .interpret import Ints, encode_many, evaluate_many, forward_roots, live
 from .table import OPS
 from .trace import threshold_name
 
+Bounds = dict[int, tuple[Ints, Ints]]
 LIMIT = 1 << 62
 _MOST_ENUMERATED = 1 << 23
 
@@ -79,23 +81,48 @@ def intervals(
     """
     channels = len(low)
     order = live(body, *forward_roots(body), *body.membranes)
-    bounds: dict[int, tuple[Ints, Ints]] = {}
-    from_codes = [k for k in order if "current" not in _seen_forward(body, k)]
-    for k in from_codes:
-        bounds[k] = _bound(body, k, parameters, low, high, bounds, channels)
+    loose: Bounds = {}
+    for k in order:
+        loose[k] = _bound(body, k, parameters, low, high, loose, channels)
     pairs = storable(body, parameters)
-    if pairs is not None:
-        codes, prev, valid = pairs
-        values = evaluate_many(body, from_codes, None, codes, prev, parameters, np.arange(channels)[None, :])
-        for k, v in values.items():
-            if np.ndim(v) < 2 or len(v) == 1:  # parameters and what follows from them
-                bounds[k] = (np.broadcast_to(v, (1, channels))[0],) * 2
-                continue
-            table = np.broadcast_to(v, valid.shape)
-            bounds[k] = (
-                np.where(valid, table, LIMIT).min(0),
-                np.where(valid, table, -LIMIT).max(0),
-            )
+    if pairs is None:
+        return loose
+    codes, prev, valid = pairs
+    bounds = {k: (np.full(channels, LIMIT), np.full(channels, -LIMIT)) for k in order}
+    for s in range(body.spikes + 1):  # one output at a time: what a neuron does after a spike is another text
+        rows = prev[:, 0] == s
+        some = valid[rows].any(0)
+        if some.any():
+            part = _after_output(
+                body, order, {n: a[some] for n, a in parameters.items()}, low[some], high[some],
+                {n: c[rows] for n, c in codes.items()}, prev[rows], valid[np.ix_(rows, some)],
+            )  # fmt: skip
+            for k, (lo, hi) in part.items():
+                bounds[k][0][some] = np.minimum(bounds[k][0][some], lo)
+                bounds[k][1][some] = np.maximum(bounds[k][1][some], hi)
+    return bounds
+
+
+def _after_output(
+    body: Body,
+    order: Sequence[int],
+    parameters: Mapping[str, Ints],
+    low: Ints,
+    high: Ints,
+    codes: Mapping[str, Ints],
+    prev: Ints,
+    valid: NDArray[np.bool_],
+) -> Bounds:
+    """Bounds in the timestep after one output: what depends on codes alone is enumerated."""
+    channels = len(low)
+    from_codes = [k for k in order if "current" not in _seen_forward(body, k)]
+    bounds: Bounds = {}
+    for k, v in evaluate_many(body, from_codes, None, codes, prev, parameters, np.arange(channels)[None, :]).items():
+        if np.ndim(v) < 2 or len(v) == 1:  # parameters and what follows from them
+            bounds[k] = (np.broadcast_to(v, (1, channels))[0],) * 2
+            continue
+        table = np.broadcast_to(v, valid.shape)
+        bounds[k] = np.where(valid, table, LIMIT).min(0), np.where(valid, table, -LIMIT).max(0)
     for k in order:
         if k not in bounds:
             bounds[k] = _bound(body, k, parameters, low, high, bounds, channels)

@@ -143,12 +143,11 @@ def fit(
             last = Epoch(epoch + 1, summed / batches, accuracy, float(schedule.get_last_lr()[0]))
             if history is not None:
                 history.append(last)
-            if accuracy > best_accuracy or not len(data.validation):
-                best, best_accuracy, waited = copy.deepcopy(made.state_dict()), accuracy, 0
-            else:
-                waited += 1
-                if waited >= patience:
-                    break
+            waited = 0 if accuracy > best_accuracy or not len(data.validation) else waited + 1
+            if accuracy >= best_accuracy or not len(data.validation):  # of equals the later, which trained longer
+                best, best_accuracy = copy.deepcopy(made.state_dict()), accuracy
+            if waited >= patience:
+                break
     if epochs:
         made.load_state_dict(best)
     return made.eval()
