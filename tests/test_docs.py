@@ -217,6 +217,12 @@ def test_error_classes_are_listed():
     assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == raised
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda p: p.stem)
+def test_files_that_a_page_names_exist(page: Path):
+    named = re.findall(r"`((?:tests|tools|docs|src)/[\w./-]+)`", page.read_text("utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 # ---------------------------------------------------------------- numbers
 
 

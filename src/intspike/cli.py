@@ -40,7 +40,7 @@ def run(
     timesteps: Annotated[int, typer.Option(help="timesteps T")] = 25,
     batch_size: Annotated[int, typer.Option(help="images per training step")] = 50,
     data: Annotated[Path | None, typer.Option(help="folder of the full set (idx, idx.gz or npz)")] = None,
-    out: Annotated[Path | None, typer.Option(help="output folder [default: runs/RECIPE]")] = None,
+    out: Annotated[Path | None, typer.Option(help="output folder (default: runs/RECIPE)")] = None,
     force: Force = False,
     quick: Annotated[bool, typer.Option("--quick", help="a first look in about a minute")] = False,
     loss: Annotated[
@@ -60,8 +60,12 @@ def run(
         epochs, seed, timesteps, batch_size, str(data.resolve()) if data else None, quick, loss
     )
     folder = out or Path("runs") / recipe
-    with _Bars(fashion_mnist.Watch) as watch:
-        result = fashion_mnist.run(options, folder, force=force, watch=watch)
+    try:
+        with _Bars(fashion_mnist.Watch) as watch:
+            result = fashion_mnist.run(options, folder, force=force, watch=watch)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped; the same command resumes from the last finished step")
+        raise typer.Exit(130) from None
     summary = result if isinstance(result, dict) else result.summary
     if isinstance(result, dict):
         console.print(f"{folder} holds this run already, finished; --force repeats it")
@@ -72,7 +76,7 @@ def run(
 @data_app.command("get")
 def data_get(
     name: Annotated[str, typer.Argument(help="which data set: fashion-mnist")],
-    folder: Annotated[Path | None, typer.Option(help="where to put it [default: the user's cache]")] = None,
+    folder: Annotated[Path | None, typer.Option(help="where to put it (default: the user's cache)")] = None,
 ) -> None:
     """Download a data set and check it."""
     if name != "fashion-mnist":
@@ -94,7 +98,7 @@ def show(artifact: Artifact) -> None:
 @app.command()
 def integers(
     artifact: Artifact,
-    out: Annotated[Path | None, typer.Option(help="folder [default: the artifact's name, -integers]")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder (default: the artifact's name, -integers)")] = None,
     force: Force = False,
 ) -> None:
     """Take the integers away: every array as .npy, and a manifest in the field's words."""
@@ -166,9 +170,6 @@ def main() -> None:
     except IntspikeError as e:
         Console(stderr=True).print(f"[bold red]error:[/] {_escaped(str(e))}", highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; the same command resumes from the last finished step")
-        raise SystemExit(130) from None
 
 
 def _escaped(text: str) -> str:

@@ -82,7 +82,9 @@ def test_the_oracle_gives_the_worked_example():
 def test_a_static_input_is_a_repeated_one(case: Case, seed: int):
     x = inputs_of(case, seed, static=True)
     repeated = np.repeat(x[None], TIMESTEPS, 0)
-    assert_equal(reference.run(case.program, x, TIMESTEPS), reference.run(case.program, repeated, TIMESTEPS), case)
+    assert_equal(
+        reference.run(case.program, x, TIMESTEPS), reference.run(case.program, repeated, TIMESTEPS), case
+    )
 
 
 @quick
@@ -132,7 +134,9 @@ def test_the_order_of_the_nodes_means_nothing(case: Case, seed: int):
     x, other = inputs_of(case, seed), reordered(case.program, random.Random(seed))
     a, b = reference.run(case.program, x, TIMESTEPS), reference.run(other, x, TIMESTEPS)
     names = list(a.spikes)
-    assert_equal(a, replace(b, spikes={n: b.spikes[n] for n in names}, codes={n: b.codes[n] for n in names}), case)
+    assert_equal(
+        a, replace(b, spikes={n: b.spikes[n] for n in names}, codes={n: b.codes[n] for n in names}), case
+    )
 
 
 # --- what a session refuses ----------------------------------------------------------------------------------
@@ -182,7 +186,9 @@ def test_frames_must_be_as_many_as_timesteps():
 
 
 def test_a_run_longer_than_declared_is_noticed():
-    program = Program((Input("x", (1,), 0, 1), Integrator("sum", Edge("x"), 3), Readout("out", Edge("sum"), "last")))
+    program = Program(
+        (Input("x", (1,), 0, 1), Integrator("sum", Edge("x"), 3), Readout("out", Edge("sum"), "last"))
+    )
     session = Session(program, 1, timesteps=4)
     for _ in range(4):
         session.step(np.ones((1, 1), int))

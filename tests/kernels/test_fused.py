@@ -245,7 +245,7 @@ def check_forward(choice: Choice, run: Any, seed: int = 0) -> None:
         assert_same(got, by_definition(body, numbers, x, timesteps))
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 def test_the_oracle_is_the_definition(seed):
     rng = random.Random(seed)
     for _ in range(12):

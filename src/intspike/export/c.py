@@ -276,7 +276,7 @@ def export_c(
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()) and not force:
         raise BadInput(
-            f"the output folder must be new or empty, but {folder} is not; choose another or force=True"
+            f"the output folder must be new or empty, but {folder} is not; choose another, or force=True (--force)"
         )
     folder.mkdir(parents=True, exist_ok=True)
     r = Renderer(program, timesteps)

@@ -217,7 +217,6 @@ def check_neuron(name: str, body: Body, parameters: Mapping[str, np.ndarray], ch
     for s in body.states:
         codec = body.codec(s.name)
         if isinstance(codec, Table):
-            _must(f"{s.name}.levels" in parameters, f"{name}: state {s.name} must be decoded somewhere")
             levels, edges = parameters[f"{s.name}.levels"], parameters[f"{s.name}.boundaries"]
             _must((np.diff(edges, axis=1) > 0).all(), f"{name}: the boundaries of {s.name} must increase")
             _must(

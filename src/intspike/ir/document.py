@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import IntspikeError
 from ..ops.body import Body, Instruction
 from ..ops.codec import Codec, State, Table, Uniform
-from ..ops.surrogate import FastSigmoid, ShiftedArctan, Surrogate, Triangle
+from ..ops.surrogate import Surrogate
 from .container import Flaw, must, shown
 from .fields import BOOLEAN, NAME, REAL, Kind, integer, keyed, listed, one_of, read, text, write
 from .program import Conv, Dense, Edge, Input, Integrator, Join, Neuron, Node, Pool, Program, Readout
@@ -36,7 +36,7 @@ def _read_edge(what: str, x: Any) -> Edge:
 
 _EDGE = Kind(_read_edge, lambda e: [e.source, operator.index(e.delay)])
 
-_SURROGATES: Mapping[str, type[Surrogate]] = {c.__name__: c for c in (ShiftedArctan, FastSigmoid, Triangle)}
+_SURROGATES: Mapping[str, type[Surrogate]] = {c.__name__: c for c in get_args(Surrogate)}
 _CODECS: Mapping[str, tuple[type[Codec], Mapping[str, Kind]]] = {
     "table": (Table, {"bits": _INDEX, "rest": _INDEX, "stores": _STORES}),
     "uniform": (

@@ -119,6 +119,7 @@ def _range(n: Node, inputs: list[Bound], program: Program, timesteps: int) -> tu
                 )
         case Join():
             out = _join(n, inputs)
+            partial = _join(n, [(np.minimum(low, 0), np.maximum(high, 0)) for low, high in inputs])
         case Neuron():
             low, high = (b.reshape(shape[0], -1) for b in inputs[0])
             steps = intervals(n.body, n.parameters, low.min(1), high.max(1))

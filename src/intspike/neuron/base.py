@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from ..errors import BadInput
 from ..ops.codec import State, Uniform
-from ..ops.surrogate import FastSigmoid, ShiftedArctan, Surrogate, Triangle
+from ..ops.surrogate import ShiftedArctan, Surrogate
 from ..ops.trace import Form, Tracer, Value
 
 _CHOICES = {
@@ -54,10 +54,9 @@ class Neuron:
             raise BadInput(f"spikes must be in 1..15, not {self.spikes}")
         if not 0 <= self.refractory <= 255:
             raise BadInput(f"refractory must be in 0..255 timesteps, not {self.refractory}")
-        if not isinstance(self.surrogate, (ShiftedArctan, FastSigmoid, Triangle)):  # pyright: ignore
-            raise BadInput(
-                f"surrogate must be a ShiftedArctan(), FastSigmoid() or Triangle(), not {self.surrogate!r}"
-            )
+        if not isinstance(self.surrogate, get_args(Surrogate)):
+            known = ", ".join(f"{k.__name__}()" for k in get_args(Surrogate))
+            raise BadInput(f"surrogate must be one of {known}, not {self.surrogate!r}")
 
     @property
     def has_leak(self) -> bool:

@@ -107,7 +107,7 @@ class Group(torch.nn.Module):
         self.synapses = torch.nn.ModuleList(m for _, _, m in synapses)
         self.pool, self.norm, self.neuron = pool, norm, neuron
         self.weight: WeightQuantizer | None = None
-        self.register_parameter("step", None)
+        self.register_parameter("log_step", None)
         neuron.build(self.channels)
         self._frozen: Integers | None = None
 
@@ -160,7 +160,7 @@ class Group(torch.nn.Module):
                 raise BadInput(
                     f"{self.name}: weights must be finite, but {bad} of {rows.numel()} are NaN or infinite"
                 )
-            self.step = torch.nn.Parameter(self.weight.steps(rows), requires_grad=self.weight.learn_step)
+            self.log_step = torch.nn.Parameter(self.weight.steps(rows).log(), requires_grad=self.weight.learn_step)
         if self.state is not None:
             self._check_state(self.state)
 
@@ -181,6 +181,12 @@ class Group(torch.nn.Module):
             raise BadInput(f"{self.name}: {e}") from None
 
     @property
+    def step(self) -> Tensor:
+        """Real value of one weight code, [C] or [1], shared by the synapses."""
+        assert self.log_step is not None
+        return self.log_step.exp()
+
+    @property
     def form(self) -> Form:
         """Integer form of the neuron, or full precision."""
         return Form() if self.state is None else form_of(self.state, self.neuron.leak)
@@ -197,7 +203,7 @@ class Group(torch.nn.Module):
             sums: integer sums that the norm sees, for batch statistics; None: running statistics.
             scale: real value of one input code.
         """
-        gain = self.step.double().abs().clamp_min(1e-12).expand(self.channels) * scale
+        gain = self.step.double().expand(self.channels) * scale
         offset = torch.zeros(self.channels, dtype=torch.float64)
         for m in self.modules_of_synapses:
             if m.bias is not None:
@@ -442,7 +448,7 @@ class Group(torch.nn.Module):
         """Currents in full precision (of states; weights may be quantized)."""
         weights = [m.weight for m in self.modules_of_synapses]
         if self.weight is not None:
-            step = self.step.abs().clamp_min(1e-12)
+            step = self.step
             weights = [c * step.reshape(-1, *(1,) * (c.ndim - 1)) for c in self.codes()]
         total = self._sums(inputs, weights) if self.order == "norm first" else None
         pool, norm = self.pool, self.norm

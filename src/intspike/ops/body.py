@@ -31,6 +31,15 @@ class Instruction:
     name: str = ""
     immediate: float = 0
 
+    def __str__(self) -> str:
+        parts = [self.op, *(f"%{a}" for a in self.args)]
+        if self.name:
+            parts.append(self.name)
+        if self.op == "constant" or self.immediate:
+            whole = self.immediate == round(self.immediate)  # a long integer is shown in full
+            parts.append(f"{self.immediate:.0f}" if whole else f"{self.immediate:g}")
+        return " ".join(parts)
+
 
 @dataclass(frozen=True)
 class Body:
@@ -108,15 +117,7 @@ class Body:
         return tuple(seen)
 
     def __str__(self) -> str:
-        lines = []
-        for k, i in enumerate(self.instructions):
-            parts = [f"%{a}" for a in i.args]
-            if i.name:
-                parts.append(i.name)
-            if i.op == "constant" or i.immediate:
-                whole = i.immediate == round(i.immediate)  # a long integer is shown in full
-                parts.append(f"{i.immediate:.0f}" if whole else f"{i.immediate:g}")
-            lines.append(f"%{k} = {i.op} {' '.join(parts)}".rstrip())
+        lines = [f"%{k} = {i}" for k, i in enumerate(self.instructions)]
         lines += [f"store {s.name} <- %{k}" for s, k in zip(self.states, self.stores, strict=True)]
         lines.append(f"spike <- %{self.spike}")
         return "\n".join(lines)

@@ -40,8 +40,7 @@ class Backward:
 
     def __str__(self) -> str:
         lines = [
-            f"%{k} = {i.op} {' '.join([*(f'%{a}' for a in i.args), i.name, f'{i.immediate:g}'])}"
-            for k, i in enumerate(self.instructions)
+            f"%{k} = {i}" for k, i in enumerate(self.instructions)
         ]
         lines.append(f"current <- %{self.current}")
         lines += [f"{name} <- %{k}" for name, k in self.parameters]

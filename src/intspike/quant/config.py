@@ -45,7 +45,7 @@ class QuantConfig:
             ("leak", self.leak, (Carry, Shift, Dyadic)),
         ):
             if value is not None and not isinstance(value, kinds):  # pyright: ignore[reportUnnecessaryIsInstance]
-                known = " or ".join(k.__name__ for k in kinds)
+                known = " or ".join(getattr(k, "__name__", str(k)) for k in kinds)
                 what = name if name == "leak" else f"{name} quantizer"
                 raise BadInput(f"the {what} must be {known} (or None), not {value!r}")
         frozen: dict[str, Mapping[str, Any]] = {}

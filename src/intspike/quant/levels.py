@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..errors import BadInput
 from ..ops import codec
 
-# measured in results/lowbit: few codes below rest, the others spread to just under threshold
+# few codes below rest, the others spread to just under threshold (docs/decisions.md)
 AFTER = {
     1: (0.0, 0.95),
     2: (-0.5, 0.0, 0.4, 0.9),

@@ -21,14 +21,15 @@ class Uniform:
         per: one step per output "channel" or per "tensor".
         range: how the step is found: "mse" (least squared error over 45 fractions of the largest), "absmax", or
             "percentile" (99.9 % of the weights inside).
-        learn_step: whether training changes the step (LSQ, Esser et al. 2020, arXiv 1902.08153).
+        learn_step: whether training changes the step by the gradient of LSQ (Esser et al. 2020, arXiv 1902.08153).
+            What is trained is its logarithm, so that one learning rate suits steps of every size.
         full_range: also the code -Q - 1.
     """
 
     bits: int
     per: Literal["channel", "tensor"] = "channel"
     range: Literal["mse", "absmax", "percentile"] = "mse"
-    learn_step: bool = True
+    learn_step: bool = False
     full_range: bool = False
 
     def __post_init__(self) -> None:
@@ -66,10 +67,6 @@ class Uniform:
 
     def codes(self, weight: Tensor, step: Tensor) -> Tensor:
         """Integer-valued codes of a weight [N, ...], with straight-through gradients to weight and step."""
-        step = step.abs().clamp_min(1e-12)
-        if self.learn_step:
-            damping = 1 / math.sqrt(self.high * weight.numel() / step.numel())
-            step = (step - step * damping).detach() + step * damping
         scaled = weight / step.reshape(-1, *(1,) * (weight.ndim - 1))
         inside = scaled.clamp(self.low, self.high)
         return inside + (inside.round() - inside).detach()

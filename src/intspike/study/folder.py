@@ -75,9 +75,7 @@ class RunFolder:
             raise BadInput(f"--out must be a folder, but {path} is a file; choose another")
         if path.is_dir() and any(path.iterdir()):
             self._check(marker, options, force)
-        path.mkdir(parents=True, exist_ok=True)
-        if not marker.exists():
-            write_json(marker, dict(options))
+        self._options = dict(options)
 
     def _check(self, marker: Path, options: Mapping[str, Any], force: bool) -> None:
         if not marker.exists():
@@ -123,6 +121,8 @@ class RunFolder:
         """Keep a step: its record and, of a trained network, its parameters."""
         from safetensors.torch import save_file
 
+        if not (self.path / _RUN).exists():  # a run that never began claims no folder
+            write_json(self.path / _RUN, self._options)
         target = self._folder(step)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as scratch:

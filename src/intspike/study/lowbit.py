@@ -43,7 +43,7 @@ class Cell:
     bits: int | None
     stores: Any = "after reset"
     decay: Any = "guaranteed"
-    learn_step: bool = True
+    learn_step: bool = False
     seed: int = 0
 
     @property
@@ -65,7 +65,7 @@ def cells(seeds: int) -> Iterator[Cell]:
             for stores in ("after reset", "before reset"):
                 for decay in ("guaranteed", "nearest"):
                     yield Cell(bits, stores, decay, seed=seed)
-            yield Cell(bits, learn_step=False, seed=seed)
+            yield Cell(bits, learn_step=True, seed=seed)
 
 
 def setting(path: Path) -> Dataset:

@@ -1,0 +1,127 @@
+"""Weight codes: in range, trained straight through, and with steps that the search cannot make worse."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from intspike.errors import BadInput
+from intspike.quant import Uniform
+
+quantizers = st.builds(
+    Uniform,
+    st.integers(2, 8),
+    per=st.sampled_from(["channel", "tensor"]),
+    range=st.sampled_from(["mse", "absmax", "percentile"]),
+    learn_step=st.booleans(),
+    full_range=st.booleans(),
+)
+
+
+@st.composite
+def weights(draw: st.DrawFn) -> Tensor:
+    """Weights of a dense layer or a convolution, of any scale, some channels all zero."""
+    shape = draw(st.sampled_from([(3, 7), (2, 3, 2, 2), (1, 1), (4, 30)]))
+    random = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
+    w = torch.randn(shape, generator=random) * 10.0 ** draw(st.integers(-4, 3))
+    if draw(st.booleans()):
+        w[0] = 0
+    return w
+
+
+def expanded(step: Tensor, weight: Tensor) -> Tensor:
+    return step.reshape(-1, *(1,) * (weight.ndim - 1))
+
+
+def error(q: Uniform, weight: Tensor, step: Tensor) -> Tensor:
+    """Squared error per step, with a plain division, rounding and clamp."""
+    s = expanded(step.double(), weight)
+    e = ((weight.double() / s).round().clamp(q.low, q.high) * s - weight.double()).square()
+    return e.flatten(1).sum(1) if q.per == "channel" else e.sum().reshape(1)
+
+
+@given(quantizers, weights())
+def test_codes_are_the_nearest_integers_in_range(q, weight):
+    step = q.steps(weight)
+    assert step.shape == ((len(weight),) if q.per == "channel" else (1,))
+    assert (step > 0).all()
+    codes = q.codes(weight, step)
+    assert torch.equal(codes, codes.round())
+    assert q.low <= int(codes.min()) <= int(codes.max()) <= q.high
+    away = (codes - (weight / expanded(step, weight)).clamp(q.low, q.high)).abs()
+    assert float(away.max()) <= 0.5 + 1e-4  # the learned step may differ in its last bit
+
+
+@given(quantizers.filter(lambda q: q.range == "mse"), weights())
+def test_the_search_is_never_worse_than_absmax(q, weight):
+    absmax = Uniform(q.bits, q.per, "absmax", q.learn_step, q.full_range)
+    searched, plain = error(q, weight, q.steps(weight)), error(q, weight, absmax.steps(weight))
+    assert (searched <= plain * (1 + 1e-6)).all()
+
+
+@given(weights(), st.integers(2, 8))
+def test_absmax_reaches_the_largest_weight_and_per_tensor_shares_it(weight, bits):
+    q = Uniform(bits, "channel", "absmax")
+    codes = q.codes(weight, q.steps(weight)).abs().flatten(1).amax(1)
+    used = weight.flatten(1).abs().amax(1) > 0
+    assert (codes[used] == q.high).all()
+    assert (codes[~used] == 0).all()
+    shared = Uniform(bits, "tensor", "absmax").steps(weight)
+    assert torch.equal(shared, q.steps(weight).max().reshape(1))
+
+
+def test_ranges_of_codes():
+    assert [(Uniform(n).low, Uniform(n).high) for n in (2, 3, 4, 8)] == [
+        (-1, 1),
+        (-3, 3),
+        (-7, 7),
+        (-127, 127),
+    ]
+    assert [(Uniform(n, full_range=True).low, Uniform(n).high) for n in (2, 8)] == [(-2, 1), (-128, 127)]
+
+
+def test_a_percentile_leaves_outliers_outside():
+    weight = torch.cat([torch.linspace(-1, 1, 9999), torch.tensor([100.0])])[None]
+    step = Uniform(4, range="percentile").steps(weight)
+    assert float(step) * 7 == pytest.approx(1.0, rel=2e-3)
+    assert float(Uniform(4, range="absmax").steps(weight)) * 7 == pytest.approx(100)
+
+
+def test_the_gradient_passes_inside_the_range_and_nowhere_else():
+    q = Uniform(3, learn_step=False)  # codes -3..3
+    weight = torch.tensor([[-4.0, -2.6, -0.2, 0.4, 2.9, 3.5]], requires_grad=True)
+    q.codes(weight, torch.ones(1)).sum().backward()
+    assert weight.grad is not None
+    assert weight.grad.tolist() == [[0, 1, 1, 1, 1, 0]]
+
+
+def test_a_learned_step_has_lsqs_gradient():
+    """Of code * step: code - w / step inside, the end code outside, damped by 1 / sqrt(N * Q)."""
+    q = Uniform(3)
+    weight = torch.tensor([[-4.0, 0.4, 1.3, 3.5]], dtype=torch.float64)
+    step = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    codes = q.codes(weight, step)
+    assert codes.tolist() == [[-3, 0, 1, 3]]
+    codes.sum().backward()
+    assert step.grad is not None
+    # d code / d step = -w / step inside, 0 outside; `unit = step * ...` adds the code itself
+    assert float(step.grad) == pytest.approx(-(0.4 + 1.3) / (3 * 4) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"bits": 1}, "the bits of a uniform weight must be an integer in 2..8, not 1"),
+        ({"bits": 9}, "2..8, not 9"),
+        ({"bits": 4.0}, "an integer in 2..8, not 4.0"),
+        ({"bits": 4, "per": "layer"}, "per must be 'channel' or 'tensor', not 'layer'"),
+        ({"bits": 4, "range": "max"}, "range must be 'mse', 'absmax' or 'percentile', not 'max'"),
+    ],
+)
+def test_mistakes_are_named(arguments, message):
+    with pytest.raises(BadInput) as e:
+        Uniform(**arguments)
+    assert message in str(e.value)
