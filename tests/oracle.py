@@ -58,7 +58,9 @@ class OneNeuron:
         levels = [half_up(f * theta) for f in fractions]
         for d in range(1, 2 if self.after else self.neuron.spikes + 1):
             fires = d * theta + self.more
-            levels = [min(v, fires - 1) if f < d else max(v, fires) for f, v in zip(fractions, levels, strict=True)]
+            levels = [
+                min(v, fires - 1) if f < d else max(v, fires) for f, v in zip(fractions, levels, strict=True)
+            ]
         edges = []
         for j in range(1, len(levels)):
             between = [
@@ -214,10 +216,17 @@ def _sample(program: Program, frames: Sequence[Any], timesteps: int, recipes: An
             elif isinstance(n, (Integrator, Readout)):
                 y = _gather(n, [read(n.source, i) for i in range(t + 1)])
             else:
-                y = _node(n, [read(e, t) for e in n.edges], [shapes[e.source] for e in n.edges], shapes[n.name])
+                y = _node(
+                    n, [read(e, t) for e in n.edges], [shapes[e.source] for e in n.edges], shapes[n.name]
+                )
             seen[n.name].append(y)
     readout = seen[program.readout.name]
-    return {"spikes": {name: seen[name] for name in neurons}, "codes": codes, "readout": readout, "values": seen}
+    return {
+        "spikes": {name: seen[name] for name in neurons},
+        "codes": codes,
+        "readout": readout,
+        "values": seen,
+    }
 
 
 def _code(m: OneNeuron | AnyNeuron, state: str) -> int:
@@ -247,7 +256,9 @@ def _node(n: Node, x: list[Ints], sources: list[tuple[int, ...]], shape: tuple[i
             return [int(a <= 0 and b > 0) for a, b in zip(*x, strict=True)]
         case Join():
             shifts = n.shifts or [0] * len(x)
-            return [sum(v * 2**k for v, k in zip(column, shifts, strict=True)) for column in zip(*x, strict=True)]
+            return [
+                sum(v * 2**k for v, k in zip(column, shifts, strict=True)) for column in zip(*x, strict=True)
+            ]
     raise AssertionError(n)
 
 

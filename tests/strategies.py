@@ -62,7 +62,9 @@ class Recipe:
         )
 
     def node(self, name: str, source: Edge) -> Neuron:
-        return Neuron(name, source, trace(self.neuron, self.form), {k: frozen(a) for k, a in self.constants().items()})
+        return Neuron(
+            name, source, trace(self.neuron, self.form), {k: frozen(a) for k, a in self.constants().items()}
+        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,11 @@ def _short(n: Node) -> str:
 
 
 def random_recipe(
-    choose: Choose, numbers: random.Random, channels: int, spread: float, only: Mapping[str, Any] | None = None
+    choose: Choose,
+    numbers: random.Random,
+    channels: int,
+    spread: float,
+    only: Mapping[str, Any] | None = None,
 ) -> Recipe:
     """Any neuron that the contract allows, with thresholds of the order of its input's spread.
 
@@ -121,7 +127,9 @@ def random_recipe(
         tables = [Carry(), Carry("nearest")] if bits <= 8 else []
         leak = pick("leak", [*tables, Shift(), Dyadic(4), Dyadic(8), Dyadic(15)])
         leak_on = "state" if isinstance(leak, Carry) else pick("leak_on", ["state", "sum"])
-        neuron = LIF(**fields, leak_on=leak_on, reset_order=pick("reset_order", ["before leak", "after leak"]))
+        neuron = LIF(
+            **fields, leak_on=leak_on, reset_order=pick("reset_order", ["before leak", "after leak"])
+        )
         common = pick("beta", [0.75, 0.9, 0.5, 1.0, 0.0, None])
         beta = [numbers.random() if common is None else common for _ in range(channels)]
 
@@ -140,7 +148,9 @@ def random_recipe(
         codec = Table(bits, fractions.index(0), stores)
         return replace(recipe, form=Form(codec, leak), fractions=fractions)
     overflow = pick("overflow", ["saturate", "wrap"])
-    return _uniform(numbers, recipe, bits, stores, overflow, pick("coarse", [0, 1, -1, 3, 40]), pick("low", [0, 1, 2, 3]))
+    return _uniform(
+        numbers, recipe, bits, stores, overflow, pick("coarse", [0, 1, -1, 3, 40]), pick("low", [0, 1, 2, 3])
+    )
 
 
 def _fractions(numbers: random.Random, bits: int, spikes: int, stores: str, grid: int) -> list[float]:
@@ -224,10 +234,16 @@ class _Maker:
         groups = self.choose([1] + [c] * (c > 1))
         out = groups * self.choose([1, 2, 3]) * (self.size if groups == 1 else 1)
         padding = self.choose([0, 1, 2]), self.choose([0, 1])
-        kernel = tuple(self.choose([k for k in (2, 3, 1, 5) if k <= d + 2 * p]) for d, p in zip((h, w), padding, strict=True))
+        kernel = tuple(
+            self.choose([k for k in (2, 3, 1, 5) if k <= d + 2 * p])
+            for d, p in zip((h, w), padding, strict=True)
+        )
         stride = self.choose([1, 1, 2, 3]), self.choose([1, 1, 2])
         weight, size = self.weight(out, c // groups, *kernel)
-        shape = out, *((d + 2 * p - k) // s + 1 for d, p, k, s in zip((h, w), padding, kernel, stride, strict=True))
+        shape = (
+            out,
+            *((d + 2 * p - k) // s + 1 for d, p, k, s in zip((h, w), padding, kernel, stride, strict=True)),
+        )
         spread = size * self.spread[e.source] * (c // groups * kernel[0] * kernel[1]) ** 0.5
         return self.add(Conv(self.name("conv"), e, weight, stride, padding, groups), shape, spread)
 
@@ -262,7 +278,11 @@ class _Maker:
                 return self.pool(e, kind)
             case _:
                 delayed = bool(e.delay)
-                return self.add(Join(self.name("add"), (e, e)), self.shape[e.source], 2 * self.spread[e.source]) if delayed else e.source
+                return (
+                    self.add(Join(self.name("add"), (e, e)), self.shape[e.source], 2 * self.spread[e.source])
+                    if delayed
+                    else e.source
+                )
 
     def block(self) -> None:
         """Synapses, perhaps a recurrent or skipping path, a layer of neurons, perhaps an op on its spikes."""
@@ -290,7 +310,9 @@ class _Maker:
             sources.append(Edge(neurons, self.choose([1, 3])))
             shifts.append(self.choose([0, 3]))
         elif extra == "integrated":  # an integrator beside the path
-            sources.append(Edge(self.add(Integrator(self.name("sum"), Edge(total), 48), shape, self.spread[total])))
+            sources.append(
+                Edge(self.add(Integrator(self.name("sum"), Edge(total), 48), shape, self.spread[total]))
+            )
             shifts.append(0)
         spread = self.spread[total] * 2 ** max(shifts)
         if joined:
@@ -311,7 +333,9 @@ class _Maker:
         if kind in ("max", "sum", "or"):
             self.pool(Edge(neurons), kind)
         elif kind != "nothing":
-            same = [n.name for n in self.nodes if self.most[n.name] and self.shape[n.name] == self.shape[neurons]]
+            same = [
+                n.name for n in self.nodes if self.most[n.name] and self.shape[n.name] == self.shape[neurons]
+            ]
             other = Edge(self.choose(same), self.choose([1, 2, 0]))
             pair = (Edge(neurons), other) if self.choose([True, False]) else (other, Edge(neurons))
             self.add(Join(self.name(kind), pair, kind), self.shape[neurons], 0.3, 1)
@@ -322,12 +346,18 @@ class _Maker:
             case "dense":
                 e = Edge(self.dense(e, self.choose([2, 3])))
             case "integrator":
-                e = Edge(self.add(Integrator(self.name("sum"), e, self.choose([48, 62])), self.shape[e.source], 1.0))
+                e = Edge(
+                    self.add(
+                        Integrator(self.name("sum"), e, self.choose([48, 62])), self.shape[e.source], 1.0
+                    )
+                )
         self.nodes.append(Readout(self.name("out"), e, self.choose(["count", "last", "maximum"])))
         return Program(tuple(self.nodes))
 
 
-def make_program(choose: Choose, numbers: random.Random, size: int = 1, only: Mapping[str, Any] | None = None) -> Case:
+def make_program(
+    choose: Choose, numbers: random.Random, size: int = 1, only: Mapping[str, Any] | None = None
+) -> Case:
     """A legal program; structure from `choose`, numbers from `numbers`.
 
     Args:
@@ -340,7 +370,12 @@ def make_program(choose: Choose, numbers: random.Random, size: int = 1, only: Ma
         shape: tuple[int, ...] = (choose([3, 1, 7]) * size,)
     else:
         shape = choose([1, 2, 3]), choose([4, 3, 5]) * size, choose([4, 5]) * size
-    m.add(Input("x", shape, low, high), shape, (high - low) / 2 if high > 1 else 0.6, 1 if (low, high) == (0, 1) else None)
+    m.add(
+        Input("x", shape, low, high),
+        shape,
+        (high - low) / 2 if high > 1 else 0.6,
+        1 if (low, high) == (0, 1) else None,
+    )
     for _ in range(choose([1, 2, 3])):
         m.block()
     return Case(m.finish(), m.recipes)

@@ -6,19 +6,28 @@ Few programs run long, because each is compiled. What was compared is counted, a
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracle
 from intspike import native as compilers
 from intspike.engine import exported, native, reference
 from intspike.engine.trace import Trace
-from intspike.ir import Program
+from intspike.ir import Dense, Edge, Input, Join, Neuron, Program, Readout, frozen
+from intspike.neuron import IF
+from intspike.neuron.base import Neuron as Equation
+from intspike.ops import Form, State, Table, Uniform, trace
+from intspike.ops.trace import Tracer, Value
 from strategies import (
     Case,
+    Recipe,
     assert_equal,
     neuron_steps,
     programs,
@@ -112,6 +121,77 @@ def test_the_number_of_samples_and_timesteps_means_nothing(engine: str):
     first = ENGINES[engine](case.program, x[:1], 1)
     for name, s in whole.spikes.items():
         assert (s[:1, :1] == first.spikes[name]).all()
+
+
+# --- a neuron of another kind ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Odd(Equation):
+    """An adaptive threshold kept in a table, a phase that wraps, a gate, and the ops that IF and LIF never use."""
+
+    def states(self, form: Form) -> tuple[State, ...]:
+        more = State("a", Table(2, 0, "before reset")), State("p", Uniform(3, -4, "wrap", "before reset"))
+        return *super().states(form), *more
+
+    def step(self, ops: Tracer, state: Mapping[str, Value], current: Value) -> Value:
+        op = lambda name, *args: ops.value(ops.emit(name, *(a.index for a in args)))  # noqa: E731
+        number = lambda x: ops.value(ops.constant(x))  # noqa: E731
+        fired = ops.cut(ops.prev()) > 0
+        tired = ops.store("a", ops.select(fired, state["a"] + 40, state["a"] >> 1))
+        phase = ops.store("p", state["p"] + 1)
+        swing = op("shl", op("wrap", state["p"] + 3, number(-2), number(2)), number(3))
+        x = op("min", ops.reset(state["u"], ops.prev()) + current + swing, number(500)).max(-700)
+        return ops.fire("u", x - tired, phase > -3)
+
+
+@pytest.mark.parametrize("stores", ["after reset", "before reset"])
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+def test_a_neuron_with_more_states_and_every_op(stores: Any, reset: Any):
+    form = Form(Uniform(6, -20, stores=stores))
+    made = Recipe(IF(reset=reset, compare=">"), form, [2, -4], [5, -3], [160, 180], shift=[4, 5]).constants()
+    table = {"a.levels": [[0, 30, 80, 200]] * 2, "a.boundaries": [[15, 50, 100]] * 2, "p.shift": [0, 0]}
+    body = trace(Odd(reset=reset, compare=">"), form)
+    assert {"wrap", "shl", "min"} <= {i.op for i in body.instructions}
+    parameters = {p: frozen({**made, **table}[p]) for p in body.parameters}
+    n = Neuron("odd", Edge("x"), body, parameters)
+    program = Program((Input("x", (2, 5), -60, 90), n, Readout("out", Edge("odd"))))
+    x = random_inputs(random.Random(1), program, 4, 30, False)
+    expected = reference.run(program, x, 30)
+    assert 0 < expected.spikes["odd"].mean() < 0.5
+    for b, sample in enumerate(oracle.run(program, x.tolist(), 30)):
+        assert expected.spikes["odd"][:, b].reshape(30, -1).tolist() == sample["spikes"]["odd"]
+        for s, codes in expected.codes["odd"].items():
+            assert codes[:, b].reshape(30, -1).tolist() == sample["codes"]["odd"][s]
+    for run in ENGINES.values():
+        assert_equal(expected, run(program, x, 30))
+
+
+# --- the ends of a machine's widths ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("most", [1 << 7, 1 << 15, 1 << 16, (1 << 31) - 1])
+def test_sums_at_the_ends_of_a_machines_integers(most: int):
+    """Weights and inputs at their extremes, whose sums just fit 8, 16, 32 and 62 bits, or just do not."""
+    weight = [v for k in (8, 15, 16, 31) for v in ((1 << k) - 1, 1 - (1 << k)) if abs(v) * most * 6 < 1 << 61]
+    rows = [row for v in [1, *weight] for row in ((v, 1), (v, v), (v, -v))]
+    nodes = (
+        Input("x", (2,), -most, most),
+        Dense("sums", Edge("x"), frozen(rows)),
+        Join("both", (Edge("sums"), Edge("sums", 1)), shifts=(1, 0)),
+    )
+    x = np.array(list(product((-most, 0, most), repeat=2)))
+    x = np.stack([x, x[::-1], x])
+    for kind in ("count", "last", "maximum"):
+        program = Program((*nodes, Readout("out", Edge("both"), kind)))
+        expected = reference.run(program, x, 3)
+        samples = oracle.run(program, x.tolist(), 3)
+        assert [s["readout"][-1] for s in samples] == expected.readout.tolist()
+        for run in ENGINES.values():
+            assert_equal(expected, run(program, x, 3))
+
+
+# --- the fuzzer itself -----------------------------------------------------------------------------------------
 
 
 def test_the_generator_reaches_what_it_claims_to():

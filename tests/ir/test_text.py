@@ -60,7 +60,7 @@ lif: neuron(both), subtract reset, spikes 0..1 -> 2  in 0..1, sum -3326..4187 (s
     spike <- %17
 sum: integrator(lif) 16 bits -> 2  in 0..1024, sum 0..1024 (u11)
 out: last readout(sum) -> 2  in 0..1024, sum 0..1024 (u11)
-"""
+"""  # noqa: E501
 
 
 def small(bits: int = 16, weight: int = 3) -> Program:

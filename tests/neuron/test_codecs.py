@@ -62,7 +62,15 @@ SETS = [
     *(Levels(f"{n} bits even before", n, "before reset", even(n, "before reset")) for n in range(3, 9)),
 ]
 UNIFORMS = [
-    Levels(f"uniform {bits} bits from {low}, step {coarse}, {stores}", bits, stores, None, low, coarse, 2 if bits > 2 else 1)
+    Levels(
+        f"uniform {bits} bits from {low}, step {coarse}, {stores}",
+        bits,
+        stores,
+        None,
+        low,
+        coarse,
+        2 if bits > 2 else 1,
+    )
     for bits, stores, coarse in product((1, 2, 3, 5, 8), ("after reset", "before reset"), (0, 2))
     for low in sorted({0, -(1 << (bits - 1)), 1 - (1 << bits)})
     if not (stores == "before reset" and low + (1 << bits) < 2) and (bits < 8 or (low, coarse) == (-128, 0))
@@ -71,7 +79,7 @@ every_set = pytest.mark.parametrize("levels", [*SETS, *UNIFORMS], ids=str)
 
 
 def recipes(levels: Levels, decay: str = "guaranteed") -> list[Recipe]:
-    """Neurons of every reset, comparison and number of spikes that the levels allow; a channel for each beta and theta."""
+    """Neurons of every reset, comparison and number of spikes that the levels allow; a channel for each beta."""
     codec: Any
     fractions, shift = levels.fractions, None
     made = []
@@ -85,14 +93,18 @@ def recipes(levels: Levels, decay: str = "guaranteed") -> list[Recipe]:
         if fractions is None:
             codec = Uniform(levels.bits, levels.low, "saturate", levels.stores)
             if levels.stores == "before reset":  # the last threshold must be a boundary
-                shift = [next(p for p in range(20) if (d * t + 1 + (1 << p)) >> p <= codec.high) for t in thetas]
+                shift = [
+                    next(p for p in range(20) if (d * t + 1 + (1 << p)) >> p <= codec.high) for t in thetas
+                ]
             else:
                 shift = [max(0, t.bit_length() - levels.bits) for t in thetas]
             shift = [p + levels.coarse for p in shift]
         else:
             codec = Table(levels.bits, fractions.index(0), levels.stores)
         n = len(thetas)
-        made.append(Recipe(neuron, Form(codec, Carry(decay)), [1] * n, [0] * n, thetas, BETAS, fractions, shift))
+        made.append(
+            Recipe(neuron, Form(codec, Carry(decay)), [1] * n, [0] * n, thetas, BETAS, fractions, shift)
+        )
     return made
 
 
@@ -121,7 +133,13 @@ class Layer:
 
     def encode(self, x: Any) -> Any:
         """Codes of x [..., C]."""
-        return encode_many(self.codec, "u", np.broadcast_to(x, (*np.shape(x)[:-1], len(self.channels))), self.made, self.channels)
+        return encode_many(
+            self.codec,
+            "u",
+            np.broadcast_to(x, (*np.shape(x)[:-1], len(self.channels))),
+            self.made,
+            self.channels,
+        )
 
     def level(self, codes: Any) -> Any:
         return self.levels[self.channels, codes - self.codec.low]
@@ -136,7 +154,11 @@ class Layer:
     def everything(self) -> Any:
         """Membranes from below the lowest level to above the highest, [K, 1]; all of them where they are few."""
         low, high = int(self.levels.min()), int(max(self.levels.max(), self.thetas.max()))
-        near = {v + d for v in (*self.levels.ravel().tolist(), *self.thetas.ravel().tolist()) for d in range(-2, 3)}
+        near = {
+            v + d
+            for v in (*self.levels.ravel().tolist(), *self.thetas.ravel().tolist())
+            for d in range(-2, 3)
+        }
         if "u.boundaries" in self.made:
             near |= {v + d for v in self.made["u.boundaries"].ravel().tolist() for d in (-1, 0)}
         else:
@@ -335,7 +357,10 @@ GOOD: dict[str, Any] = {"codec": Table(2, 1), "fractions": [-0.5, 0, 0.4, 0.9], 
         ({"fractions": [-0.5, 0.1, 0.4, 0.9]}, "with 0 at code 1"),
         ({"fractions": [-0.5, 0, 0.4, 1.0]}, "must lie below threshold"),
         ({"fractions": [-0.5, 0, 0.4, 0.9], "codec": Table(2, 1, "before reset")}, "at or above 1 threshold"),
-        ({"fractions": [0, 1, 1.5, 3.5], "codec": Table(2, 0, "before reset"), "spikes": 3}, "at or above 2 threshold"),
+        (
+            {"fractions": [0, 1, 1.5, 3.5], "codec": Table(2, 0, "before reset"), "spikes": 3},
+            "at or above 2 threshold",
+        ),
         ({"theta": 2}, "must stay distinct"),
         ({"fractions": None}, "needs its levels"),
         ({"beta": None}, "needs its leak beta"),

@@ -1,10 +1,11 @@
 """The worked example of the numeric contract, by every engine."""
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 
+from intspike.engine import exported, native, reference
+from intspike.ir import Dense, Edge, Input, Neuron, Program, Readout, frozen
+from intspike.native import compiler
 from intspike.neuron import LIF
 from intspike.neuron.constants import constants
 from intspike.ops import Carry, Form, Table, Triangle, step_one, trace
@@ -13,8 +14,8 @@ NEURON = LIF(theta=1.0, beta=0.75, surrogate=Triangle())
 WEIGHT = [7, 6, -5, 3]
 INPUTS = [[0, 0, 1, 0], [1, 1, 0, 0], [1, 1, 0, 0], [0, 1, 1, 1], [0, 1, 0, 1], [1, 0, 0, 1]]
 SUMS = [-5, 13, 13, 4, 9, 10]
-AFTER = dict(rest=2, fractions=[-3 / 4, -1 / 4, 0, 0.2, 0.4, 0.6, 0.8, 0.95], stores="after reset")
-BEFORE = dict(rest=1, fractions=[-1 / 2, 0, 1 / 4, 1 / 2, 3 / 4, 1, 3 / 2, 5 / 2], stores="before reset")
+AFTER = {"rest": 2, "fractions": [-3 / 4, -1 / 4, 0, 0.2, 0.4, 0.6, 0.8, 0.95], "stores": "after reset"}
+BEFORE = {"rest": 1, "fractions": [-1 / 2, 0, 1 / 4, 1 / 2, 3 / 4, 1, 3 / 2, 5 / 2], "stores": "before reset"}
 EXPECTED = {  # (codec, decay): codes, spikes, stored membranes
     ("after reset", "guaranteed"): ([1, 5, 3, 4, 6, 3], [0, 0, 1, 0, 0, 1], [-40, 96, 192, 64, 128, 192]),
     ("after reset", "nearest"): (None, [0, 0, 0, 0, 1, 0], None),
@@ -41,7 +42,13 @@ def golden(codec, decay):
     form = Form(Table(3, codec["rest"], codec["stores"]), Carry(decay))
     one = lambda x: np.array([x])  # noqa: E731
     made = constants(
-        NEURON, form, gain=one(8), bias=one(3), theta=one(160), beta=np.array([0.75]), fractions=codec["fractions"]
+        NEURON,
+        form,
+        gain=one(8),
+        bias=one(3),
+        theta=one(160),
+        beta=np.array([0.75]),
+        fractions=codec["fractions"],
     )
     return trace(NEURON, form), made
 
@@ -65,7 +72,29 @@ def test_definition(codec, decay):
         assert expected is None or got == expected
 
 
-@pytest.mark.parametrize(("codec", "low", "high"), [(AFTER, -195, 380), (BEFORE, -221, 360)], ids=["after", "before"])
+@pytest.mark.parametrize("engine", [reference, native, exported], ids=lambda e: e.__name__.rpartition(".")[2])
+@pytest.mark.parametrize("codec", [AFTER, BEFORE], ids=["after", "before"])
+@pytest.mark.parametrize("decay", ["guaranteed", "nearest"])
+def test_every_engine(engine, codec, decay):
+    if engine is exported and compiler() is None:
+        pytest.skip("no C compiler")
+    body, made = golden(codec, decay)
+    nodes = (
+        Input("x", (4,), 0, 1),
+        Dense("fc", Edge("x"), frozen([WEIGHT])),
+        Neuron("lif", Edge("fc"), body, {p: frozen(a) for p, a in made.items()}),
+        Readout("out", Edge("lif")),
+    )
+    trace = engine.run(Program(nodes), np.array(INPUTS)[:, None], len(INPUTS))
+    codes, spikes, _ = EXPECTED[codec["stores"], decay]
+    assert trace.spikes["lif"].ravel().tolist() == spikes
+    assert codes is None or trace.codes["lif"]["u"].ravel().tolist() == codes
+    assert trace.readout.tolist() == [[sum(spikes)]]
+
+
+@pytest.mark.parametrize(
+    ("codec", "low", "high"), [(AFTER, -195, 380), (BEFORE, -221, 360)], ids=["after", "before"]
+)
 def test_clamping_the_current_changes_no_code_and_no_spike(codec, low, high):
     """By brute force, from every pair that can be stored; and a narrower window would change some."""
     body, made = golden(codec, "guaranteed")

@@ -78,7 +78,9 @@ def run(body: Body, row: Mapping[str, Any], sums: Sequence[int]) -> list[Moment]
     return moments
 
 
-def evaluate(steps: Backward, body: Body, row: Mapping[str, Any], m: Moment, adjoints: Mapping[str, Fraction]) -> list[Fraction]:
+def evaluate(
+    steps: Backward, body: Body, row: Mapping[str, Any], m: Moment, adjoints: Mapping[str, Fraction]
+) -> list[Fraction]:
     """Every value of a backward body, exactly."""
     values: list[Fraction] = []
     for i in steps.instructions:
@@ -278,7 +280,9 @@ def test_backward_is_the_transpose_of_forward_differentiation(seed: int, surroga
 
 def test_blocked_ends_stop_the_gradient_at_the_top_that_a_channel_really_has():
     """Stored after reset, the top code of a uniform state is the channel's own, not that of its bits."""
-    r = Recipe(LIF(surrogate=Triangle()), Form(Uniform(6, -32), block_ends=True), [1], [0], [160], [0.75], shift=[4])
+    r = Recipe(
+        LIF(surrogate=Triangle()), Form(Uniform(6, -32), block_ends=True), [1], [0], [160], [0.75], shift=[4]
+    )
     body, row = trace(r.neuron, r.form), {name: a[0].tolist() for name, a in r.constants().items()}
     assert row["u.high"] == 9
     row["beta"] = Fraction(3, 4)
@@ -324,7 +328,9 @@ class Rectified(Neuron):
 def test_a_derivative_that_needs_the_unstored_current_is_refused_by_name(neuron: Neuron):
     for form in (Form(Table(3, 2)), Form(Uniform(8, -128, stores="before reset"))):
         body = trace(neuron, form)
-        with pytest.raises(BadProgram, match="may read only codes, outputs and parameters, but needs %0 = current"):
+        with pytest.raises(
+            BadProgram, match="may read only codes, outputs and parameters, but needs %0 = current"
+        ):
             backward(body)
 
 
@@ -347,7 +353,10 @@ class Remembers(Neuron):
 def test_storing_it_is_the_repair():
     body = trace(Remembers(surrogate=Triangle()), Form(Table(3, 2)))
     made = {"gain": 1, "bias": 0, "theta": 160, "reset": 160, "i.shift": 1}
-    made |= {"u.levels": [-120, -40, 0, 32, 64, 96, 128, 152], "u.boundaries": [-80, -20, 16, 48, 80, 112, 140]}
+    made |= {
+        "u.levels": [-120, -40, 0, 32, 64, 96, 128, 152],
+        "u.boundaries": [-80, -20, 16, 48, 80, 112, 140],
+    }
     assert set(body.parameters) == set(made)
     sums, wanted = [90, -30, 70, 120], [Fraction(1)] * 4
     currents, _ = back_in_time(body, made, run(body, made, sums), wanted)

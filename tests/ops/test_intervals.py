@@ -30,7 +30,9 @@ def recipe(seed: int, **only: Any) -> Recipe:
     """A random neuron of one channel, whose membrane is small enough to be tried in full."""
     rng = random.Random(seed)
     bits = only.pop("bits", None) or rng.choice([1, 2, 3] if only.get("stores") == "after reset" else [2, 3])
-    return random_recipe(rng.choice, rng, 1, 2.0, {**SMALL, "bits": bits, "coarse": rng.choice([0, 1, -1]), **only})
+    return random_recipe(
+        rng.choice, rng, 1, 2.0, {**SMALL, "bits": bits, "coarse": rng.choice([0, 1, -1]), **only}
+    )
 
 
 def free(r: Recipe) -> Any:
@@ -67,14 +69,22 @@ def at_rest(r: Recipe, gain: int, bias: int) -> dict[str, Any]:
     return {**r.constants(), "gain": np.array([gain]), "bias": np.array([bias])}
 
 
-def brute_force(body: Body, parameters: Mapping[str, Any], pairs: Any, sums: Any) -> dict[int, tuple[int, int]]:
+def brute_force(
+    body: Body, parameters: Mapping[str, Any], pairs: Any, sums: Any
+) -> dict[int, tuple[int, int]]:
     """Smallest and largest of every value of a step, over all pairs and sums."""
     codes, prev = pairs
     shape = len(prev), len(sums)
     order = live(body, *forward_roots(body), *body.membranes)
     wide = {s: np.broadcast_to(c, shape) for s, c in codes.items()}
     values = evaluate_many(
-        body, order, np.broadcast_to(sums, shape), wide, np.broadcast_to(prev, shape), parameters, np.zeros(1, int)
+        body,
+        order,
+        np.broadcast_to(sums, shape),
+        wide,
+        np.broadcast_to(prev, shape),
+        parameters,
+        np.zeros(1, int),
     )
     return {k: (int(np.min(v)), int(np.max(v))) for k, v in values.items()}
 
@@ -127,10 +137,15 @@ def test_what_can_be_stored_is_what_is_reached(seed: int, stores: str, codec: st
     codes, prev, valid = rules.storable(body, parameters)
     names = list(codes)
     allowed = {
-        tuple(int(a[k, 0]) for a in (*(codes[s] for s in names), prev)) for k in range(len(prev)) if valid[k, 0]
+        tuple(int(a[k, 0]) for a in (*(codes[s] for s in names), prev))
+        for k in range(len(prev))
+        if valid[k, 0]
     }
     found_codes, found_prev = reachable(body, parameters, free(r))
-    found = {tuple(int(a[k, 0]) for a in (*(found_codes[s] for s in names), found_prev)) for k in range(len(found_prev))}
+    found = {
+        tuple(int(a[k, 0]) for a in (*(found_codes[s] for s in names), found_prev))
+        for k in range(len(found_prev))
+    }
     if r.neuron.refractory:
         assert found <= allowed
     else:
@@ -180,7 +195,9 @@ class Breather(Neuron):
         return ops.fire("u", ops.reset(state["u"], ops.prev()) + current, awake)
 
 
-@pytest.mark.parametrize("codec", [Table(3, 1, "before reset"), Uniform(4, -4, stores="before reset"), Table(3, 2)])
+@pytest.mark.parametrize(
+    "codec", [Table(3, 1, "before reset"), Uniform(4, -4, stores="before reset"), Table(3, 2)]
+)
 def test_a_code_that_fires_may_have_been_silenced(codec: Any):
     fractions = [-1 / 2, 0, 1 / 4, 1 / 2, 3 / 4, 1, 3 / 2, 5 / 2] if codec.stores == "before reset" else None
     fractions = fractions or [-3 / 4, -1 / 4, 0, 0.2, 0.4, 0.6, 0.8, 0.95]
@@ -214,6 +231,6 @@ def test_a_product_beyond_63_bits_is_refused_and_does_not_wrap_round(form: Form,
     for low, high in ((0, enough), (-enough, 0), (0, 1 << 61), (0, 1 << 33)):
         if abs(gain) * max(-low, high) < 1 << 62:
             continue
-        with pytest.raises(RangeExceeded, match="must fit 63 bits, but %.* = mul could reach"):
+        with pytest.raises(RangeExceeded, match=r"must fit 63 bits, but %.* = mul could reach"):
             intervals(body, r.constants(), np.array([low]), np.array([high]))
     assert intervals(body, r.constants(), np.array([0]), np.array([enough // 2]))

@@ -69,14 +69,24 @@ def body_of(instructions: Sequence[Instruction], codec: Codec | None = None, spi
     """A body whose output is the last of the instructions."""
     states = (State("u", codec),) if codec else ()
     last = len(instructions) - 1
-    return Body(tuple(instructions), states, (last,) * len(states), (last,) * len(states), (0,) * len(states), last, spikes)
+    return Body(
+        tuple(instructions),
+        states,
+        (last,) * len(states),
+        (last,) * len(states),
+        (0,) * len(states),
+        last,
+        spikes,
+    )
 
 
 def op_body(op: str, arguments: Sequence[int]) -> Body:
     """One op of the current and of parameters; what a wrap is bounded by must be constants."""
     leaves = [Instruction("current")]
     for j, a in enumerate(arguments[1:], 1):
-        leaves.append(Instruction("constant", immediate=a) if op == "wrap" else Instruction("parameter", name=f"p{j}"))
+        leaves.append(
+            Instruction("constant", immediate=a) if op == "wrap" else Instruction("parameter", name=f"p{j}")
+        )
     return body_of([*leaves, Instruction(op, tuple(range(len(leaves))))])
 
 
@@ -97,7 +107,9 @@ def test_a_row_has_every_column_that_applies(name: str):
     assert op.integer or op.real
     fields = [f for _, f, _, _ in string.Formatter().parse(op.c) if f is not None]
     plain = name in MEANING
-    assert all(bool(column) == plain for column in (op.meaning, op.vector, op.interval)), "meaning, vector, interval"
+    assert all(bool(column) == plain for column in (op.meaning, op.vector, op.interval)), (
+        "meaning, vector, interval"
+    )
     # `table` and the calls of helpers are completed by the renderer
     assert fields == ["table"] if name in READ_TABLES else {int(f) for f in fields} == set(range(op.arity))
     assert (op.gradient is None) == (name == "cut" or name in BACKWARD_ONLY)
@@ -148,7 +160,9 @@ def test_meaning_vector_and_interpreters_agree_exhaustively(name: str):
     arrays = [np.array(column, np.int64) for column in zip(*every, strict=True)]
     assert op.vector(*arrays).tolist() == expected
     assert op.vector(*arrays).dtype == np.int64
-    one = [step_one(op_body(name, a), a[0], {}, 0, {f"p{j}": v for j, v in enumerate(a)}).spike for a in every]
+    one = [
+        step_one(op_body(name, a), a[0], {}, 0, {f"p{j}": v for j, v in enumerate(a)}).spike for a in every
+    ]
     assert one == expected
     if name != "wrap":
         channel, body = np.arange(len(every)), op_body(name, every[0])
@@ -161,7 +175,13 @@ def test_meaning_is_exact_beyond_64_bits(name: str):
     """The oracle's integers are unbounded: nothing may turn them into a machine's."""
     means, _ = MEANING[name]
     big = (1 << 70) + 1
-    arguments = {"shl": (big, 3), "shr": (-big, 3), "select": (1, big, 0), "cut": (big,), "mul": (big, 3)}.get(name)
+    arguments = {
+        "shl": (big, 3),
+        "shr": (-big, 3),
+        "select": (1, big, 0),
+        "cut": (big,),
+        "mul": (big, 3),
+    }.get(name)
     if name == "wrap":
         assert OPS[name].meaning(big, -4, 3) == 1
     else:
@@ -180,13 +200,15 @@ def intervals_of(values: Sequence[int]) -> list[tuple[int, int]]:
 def test_interval_rules_are_attained_exhaustively(name: str):
     means, _ = MEANING[name]
     ranges = {"select": [(0, 1), range(-2, 3), range(-2, 3)], "cut": [SMALL]}
-    ranges |= dict.fromkeys(["shl", "shr"], [SMALL, range(4)])
+    ranges |= {"shl": [SMALL, range(4)], "shr": [SMALL, range(4)]}
     ranges["wrap"] = [SMALL, (-4, -2, 0), (1, 2, 3)]
     of = ranges.get(name, [SMALL, SMALL])
     boxes = list(product(*map(intervals_of, of)))
     if name == "wrap":
         boxes = [b for b in boxes if all(lo == hi for lo, hi in b[1:])]  # bounds of a wrap are constants
-    arrays = [tuple(np.array(side) for side in zip(*column, strict=True)) for column in zip(*boxes, strict=True)]
+    arrays = [
+        tuple(np.array(side) for side in zip(*column, strict=True)) for column in zip(*boxes, strict=True)
+    ]
     low, high = OPS[name].interval(*arrays)
     low, high = np.broadcast_to(low, len(boxes)).tolist(), np.broadcast_to(high, len(boxes)).tolist()
     for box, lo, hi in zip(boxes, low, high, strict=True):
@@ -224,7 +246,9 @@ def tables(bits: int) -> Iterator[Judged]:
     """A table counts boundaries and names levels; edges in a row and far apart, so every width of them occurs."""
     draw, codec = np.random.default_rng(bits), Table(bits, 0)
     for span in (1, 3, 1 << 9, 1 << 20, 1 << 33):
-        edges = np.cumsum(draw.integers(1, span, 2**bits - 1, endpoint=True)) - draw.integers(0, 2**bits * span)
+        edges = np.cumsum(draw.integers(1, span, 2**bits - 1, endpoint=True)) - draw.integers(
+            0, 2**bits * span
+        )
         edges = edges.tolist()
         levels = [edges[0] - span, *edges]
         xs = around(edges)
@@ -235,7 +259,9 @@ def tables(bits: int) -> Iterator[Judged]:
 
 def uniforms(bits: int) -> Iterator[Judged]:
     """A uniform code is a rounded shift that saturates (perhaps at a channel's own top) or wraps."""
-    kinds = product(("saturate", "wrap"), ("after reset", "before reset"), {0, 1 - 2**bits, -(2 ** (bits - 1))})
+    kinds = product(
+        ("saturate", "wrap"), ("after reset", "before reset"), {0, 1 - 2**bits, -(2 ** (bits - 1))}
+    )
     for (overflow, stores, low), shift in product(kinds, (0, 1, 2, 4, 31)):
         codec = Uniform(bits, low, overflow, stores)
         xs = around([k << max(shift - 1, 0) for k in range(2 * low - 2, 2 * codec.high + 3)])
@@ -246,7 +272,9 @@ def uniforms(bits: int) -> Iterator[Judged]:
                 expected = [(r - low) % 2**bits + low for r in rounded]
             yield Judged(body_of(ENCODE, codec), {"u.shift": shift, "u.high": high}, xs, expected)
         codes = list(range(low, codec.high + 1))
-        yield Judged(body_of(DECODE, codec), {"u.shift": shift}, codes, [c * 2**shift for c in codes], state=True)
+        yield Judged(
+            body_of(DECODE, codec), {"u.shift": shift}, codes, [c * 2**shift for c in codes], state=True
+        )
 
 
 def lookups() -> Iterator[Judged]:
@@ -254,10 +282,14 @@ def lookups() -> Iterator[Judged]:
     leaves = [Instruction("state", name="u"), Instruction("prev")]
     for codec, rows in product((Table(3, 2), Uniform(3, -5)), (1, 3)):
         table = (np.arange(8 * rows).reshape(rows, 8) * 1000 - 5000).tolist()
-        body = body_of([*leaves, Instruction("lookup", (0, 1, 0) if rows > 1 else (0, 0), "carry")], codec, spikes=2)
+        body = body_of(
+            [*leaves, Instruction("lookup", (0, 1, 0) if rows > 1 else (0, 0), "carry")], codec, spikes=2
+        )
         codes = list(range(codec.low, codec.high + 1))
         for s in range(rows):
-            yield Judged(body, {"carry": table if rows > 1 else table[0]}, codes, table[s], state=True, prev=s)
+            yield Judged(
+                body, {"carry": table if rows > 1 else table[0]}, codes, table[s], state=True, prev=s
+            )
 
 
 def judged() -> list[Judged]:
@@ -290,7 +322,9 @@ class Text:
         self.functions: list[str] = []
         self.expected: list[list[int]] = []
 
-    def add(self, body: Body, leaves: Sequence[Sequence[int]], parameters: dict[str, Any], expected: list[int]) -> None:
+    def add(
+        self, body: Body, leaves: Sequence[Sequence[int]], parameters: dict[str, Any], expected: list[int]
+    ) -> None:
         """Values of the first instructions at every point are in `leaves`."""
         k, last = len(self.functions), len(body.instructions) - 1
         text = [self._array(f"in{k}_{j}", values) for j, values in enumerate(leaves)]
@@ -353,7 +387,9 @@ def test_c_says_the_same_exhaustively(wide: bool):
 def test_c_reads_tables_the_same(wide: bool):
     text = Text(wide)
     for j in judged():
-        text.add(j.body, [j.xs, [j.prev] * len(j.xs)][: len(j.body.instructions) - 1], j.parameters, j.expected)
+        text.add(
+            j.body, [j.xs, [j.prev] * len(j.xs)][: len(j.body.instructions) - 1], j.parameters, j.expected
+        )
     text.check()
 
 
@@ -421,7 +457,10 @@ def test_half_up_of_quarters():
 def test_widths_exhaustively():
     for low, high in ((a, b) for a in range(-40, 41) for b in range(a, 41)):
         bits, signed = fixed.bits_for(low, high)
-        fits = lambda n, s: (-(2 ** (n - 1)) if s else 0) <= low and high < (2 ** (n - 1) if s else 2**n)  # noqa: E731
         assert signed == (low < 0)
-        assert fits(bits, signed)
-        assert bits == 1 or not fits(bits - 1, signed)
+        widths = range(1, 9)
+        if signed:
+            fit = [n for n in widths if -(2 ** (n - 1)) <= low <= high < 2 ** (n - 1)]
+        else:
+            fit = [n for n in widths if high < 2**n]
+        assert bits == fit[0]

@@ -99,16 +99,14 @@ def test_the_gradient_passes_inside_the_range_and_nowhere_else():
 
 
 def test_a_learned_step_has_lsqs_gradient():
-    """Of code * step: code - w / step inside, the end code outside, damped by 1 / sqrt(N * Q)."""
-    q = Uniform(3)
+    """Of code * step, as Esser et al. print it: code - w / step inside the range, the end code outside."""
     weight = torch.tensor([[-4.0, 0.4, 1.3, 3.5]], dtype=torch.float64)
     step = torch.ones(1, dtype=torch.float64, requires_grad=True)
-    codes = q.codes(weight, step)
+    codes = Uniform(3).codes(weight, step)
     assert codes.tolist() == [[-3, 0, 1, 3]]
-    codes.sum().backward()
+    (codes * step).sum().backward()
     assert step.grad is not None
-    # d code / d step = -w / step inside, 0 outside; `unit = step * ...` adds the code itself
-    assert float(step.grad) == pytest.approx(-(0.4 + 1.3) / (3 * 4) ** 0.5)
+    assert float(step.grad) == pytest.approx(-3 + (0 - 0.4) + (1 - 1.3) + 3)
 
 
 @pytest.mark.parametrize(

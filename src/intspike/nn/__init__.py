@@ -1,7 +1,7 @@
 """Networks: ordinary torch modules with intspike neurons, in full precision or quantized."""
 
 from .group import Group as Group
-from .group import Integers as Integers
+from .integers import Integers as Integers
 from .network import Network as Network
 from .network import Record as Record
 from .neuron import IF as IF

@@ -7,7 +7,6 @@ sums, integer thresholds; scales are bookkeeping at the border and become intege
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
 
@@ -18,11 +17,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import kernels
-from ..errors import BadInput, RangeExceeded
+from ..errors import BadInput
 from ..kernels import conv_pool
-from ..neuron.constants import constants, real_beta, table_levels
+from ..neuron.constants import table_levels
 from ..ops import Form, trace
 from ..quant import QuantConfig, StateQuantizer, ThresholdCentred, UniformState, WeightQuantizer, form_of
+from .integers import Integers, neuron_integers, prove_exact
 from .moments import moments
 from .neuron import Neuron
 
@@ -30,30 +30,6 @@ Synapse = torch.nn.Conv2d | torch.nn.Linear
 Pool = torch.nn.MaxPool2d | torch.nn.AvgPool2d
 Norm = torch.nn.BatchNorm1d | torch.nn.BatchNorm2d
 Ints = NDArray[np.int64]
-
-EXACT = 1 << 24  # float32 holds every integer below
-_MOST_THETA = 1 << 21  # a gain that needs more is as good as zero
-
-
-@dataclass(frozen=True)
-class Integers:
-    """The integers of a quantized group: what training computes with, evaluation keeps and `lower` reads.
-
-    Attributes:
-        form: traced form of the neuron.
-        codes: weight codes of each synapse, [N, ...].
-        constants: every parameter the neuron's body reads, per channel.
-        unit: real value of one LSB of the membrane, [C].
-        exact: theta and bias before rounding, in LSB: what snapping moved.
-        constant: channels whose gain is too near zero to matter, [C].
-    """
-
-    form: Form
-    codes: tuple[Ints, ...]
-    constants: dict[str, Ints]
-    unit: NDArray[np.float64]
-    exact: dict[str, NDArray[np.float64]]
-    constant: NDArray[np.bool_]
 
 
 def area(pool: Pool) -> int:
@@ -73,13 +49,6 @@ def summed(pool: torch.nn.AvgPool2d, x: Tensor) -> Tensor:
     return F.avg_pool2d(x, pool.kernel_size, pool.stride, divisor_override=1)
 
 
-def half_up(x: Tensor) -> Tensor:
-    """floor(x + 1/2), with a straight-through gradient."""
-    floor = torch.floor(x)
-    rounded = floor + (x - floor >= 0.5).to(x.dtype)
-    return x + (rounded - x).detach()
-
-
 class Group(torch.nn.Module):
     """Synapses, a pool and a norm in either order, and a neuron.
 
@@ -88,8 +57,10 @@ class Group(torch.nn.Module):
         synapse_names, sources: of each synapse, and the value it reads.
         order: whether the pool comes before the norm.
         weight, state: quantizers; None is full precision.
-        step: real value of one weight code, [C] or [1], shared by the synapses; a parameter where it is learned.
+        step: real value of one weight code, [C] or [1], shared by the synapses; trained where it is learned.
     """
+
+    log_step: Tensor | None
 
     def __init__(
         self,
@@ -107,7 +78,7 @@ class Group(torch.nn.Module):
         self.synapses = torch.nn.ModuleList(m for _, _, m in synapses)
         self.pool, self.norm, self.neuron = pool, norm, neuron
         self.weight: WeightQuantizer | None = None
-        self.register_parameter("log_step", None)
+        self.register_buffer("log_step", None)
         neuron.build(self.channels)
         self._frozen: Integers | None = None
 
@@ -160,7 +131,12 @@ class Group(torch.nn.Module):
                 raise BadInput(
                     f"{self.name}: weights must be finite, but {bad} of {rows.numel()} are NaN or infinite"
                 )
-            self.log_step = torch.nn.Parameter(self.weight.steps(rows).log(), requires_grad=self.weight.learn_step)
+            delattr(self, "log_step")
+            steps = self.weight.steps(rows).log()
+            if self.weight.learn_step:
+                self.log_step = torch.nn.Parameter(steps)
+            else:
+                self.register_buffer("log_step", steps)
         if self.state is not None:
             self._check_state(self.state)
 
@@ -243,63 +219,6 @@ class Group(torch.nn.Module):
         norm.running_mean.lerp_(mean.float(), momentum or 0.0)
         norm.running_var.lerp_((variance * count / max(1, count - 1)).float(), momentum or 0.0)
 
-    def _constants(
-        self, gain: Tensor, offset: Tensor
-    ) -> tuple[dict[str, Tensor], dict[str, Ints], dict[str, Any]]:
-        """Integer parameters as tensors with straight-through gradients, the same as arrays, and their origin."""
-        state, equation = self.state, self.neuron.equation
-        assert state is not None
-        theta, size = self.neuron.theta.double().clamp_min(1e-9), gain.abs()
-        form = self.form
-        least = 2.0**state.resolution
-        constant = theta > size * _MOST_THETA
-        size = torch.where(constant, theta / least, size)
-        ratio = (theta / size).detach()
-        f = torch.ceil(torch.log2(least / ratio)).clamp_min(0)
-        f = torch.where(ratio * torch.exp2(f) < least, f + 1, f)  # log2 may round across a power of two
-        unit = size / torch.exp2(f)
-        exact = {"theta": theta / unit, "bias": offset / unit}
-        theta_lsb, bias_lsb = half_up(exact["theta"]), half_up(exact["bias"])
-        if float(bias_lsb.detach().abs().max()) >= EXACT:
-            raise RangeExceeded(
-                f"{self.name}: a bias must stay below 2^24 LSB, but reaches "
-                f"{float(bias_lsb.detach().abs().max()):.3g}; "
-                "its norm's offset is far beyond the threshold: train longer, or with a smaller learning rate"
-            )
-        sign = torch.where(gain < 0, -1.0, 1.0).double()
-        beta = self.neuron.beta.double().clamp(0, 1)
-        thetas = theta_lsb.detach().numpy().astype(np.int64)
-        shift = None
-        if not isinstance(state, ThresholdCentred):
-            codec = state.codec
-            widest = np.maximum(
-                state.high * thetas / max(codec.high, 1), state.low * thetas / codec.low if codec.low else 0
-            )
-            shift = np.ceil(np.log2(np.maximum(widest, 1))).astype(np.int64)
-        made = constants(
-            equation,
-            form,
-            gain=(sign * torch.exp2(f) * ~constant).detach().numpy().astype(np.int64),
-            bias=bias_lsb.detach().numpy().astype(np.int64),
-            theta=thetas,
-            beta=real_beta(form.leak, beta.detach().numpy()),
-            fractions=state.fractions if isinstance(state, ThresholdCentred) else None,
-            shift=shift,
-        )
-        tensors: dict[str, Tensor] = {name: torch.from_numpy(a).float() for name, a in made.items()}
-        soft = (theta_lsb - theta_lsb.detach()).float()
-        for name in made:
-            if name == "reset" or name == "theta":
-                tensors[name] = tensors[name] + soft
-            elif name.startswith("theta."):
-                tensors[name] = tensors[name] + soft * int(name.removeprefix("theta."))
-        tensors["bias"] = tensors["bias"] + (bias_lsb - bias_lsb.detach()).float()
-        if equation.has_leak:
-            tensors["beta"] = beta.float()
-        origin: dict[str, Any] = {"form": form, "unit": unit.detach().numpy(), "constant": constant.numpy()}
-        origin["exact"] = {k: v.detach().numpy() for k, v in exact.items()}
-        return tensors, made, origin
-
     def integers(self, scale: float, most: float) -> Integers:
         """The integers of this group in evaluation: computed once, then kept until it trains again.
 
@@ -313,47 +232,15 @@ class Group(torch.nn.Module):
         if self._frozen is None:
             with torch.no_grad():
                 codes = [c.round() for c in self.codes()]
-                tensors, made, origin = self._constants(*self._real(None, scale))
-            del tensors
-            self._prove(codes, made, most)
+                _, made, origin = neuron_integers(self.name, self.neuron, self.form, *self._real(None, scale))
+                rows = torch.stack([c.double().abs().flatten(1).sum(1) for c in codes]).sum(0)
+            window = area(self.pool) if isinstance(self.pool, torch.nn.AvgPool2d) else 1
+            sums = rows.numpy() * most * window
+            prove_exact(self.name, self.form, self.neuron.equation.spikes, sums, made)
             self._frozen = Integers(
                 codes=tuple(c.numpy().astype(np.int64) for c in codes), constants=made, **origin
             )
         return self._frozen
-
-    def _prove(self, codes: list[Tensor], made: dict[str, Ints], most: float) -> None:
-        """Refuse what float32 could round: every partial sum and every step of the neuron must stay below 2^24."""
-        rows = sum(
-            (c.double().abs().flatten(1).sum(1) for c in codes),
-            torch.zeros(self.channels, dtype=torch.float64),
-        )
-        window = area(self.pool) if isinstance(self.pool, torch.nn.AvgPool2d) else 1
-        sums = rows.numpy() * most * window
-        membrane = np.max(
-            [np.abs(a).reshape(len(a), -1).max(1) for n, a in made.items() if n in ("carry", "u.levels")]
-            or [0.0 * sums],
-            0,
-        )
-        if "u.shift" in made:
-            codec = self.form.codec
-            assert codec is not None
-            membrane = np.maximum(membrane, max(-codec.low, codec.high) * 2.0 ** made["u.shift"])
-        spikes = self.neuron.equation.spikes
-        most_step = (
-            sums * np.abs(made["gain"])
-            + np.abs(made["bias"])
-            + membrane
-            + (spikes + 1) * made["reset" if "reset" in made else "theta"]
-        )
-        if "leak.multiplier" in made:
-            most_step = most_step * made["leak.multiplier"]
-        worst = float(max(most_step.max(), sums.max()))
-        if worst >= EXACT:
-            raise RangeExceeded(
-                f"{self.name}: sums must stay below 2^24 = 16777216 to be exact in float32, but could reach "
-                f"{worst:.0f} ({worst / EXACT:.2f} times as much); use fewer weight or state bits, fewer inputs, or "
-                "a smaller input range"
-            )
 
     # --- forward ----------------------------------------------------------------------------------------
 
@@ -398,7 +285,7 @@ class Group(torch.nn.Module):
         else:
             sums = self._pooled_sums(inputs, self.codes(), sign)
             gain, offset = self._real(_folded(sums) if batch_statistics else None, scale)
-        tensors, _, _ = self._constants(gain, offset)
+        tensors, _, _ = neuron_integers(self.name, self.neuron, self.form, gain, offset)
         return kernels.run(body, sums, tensors, timesteps)
 
     def _sums(self, inputs: list[Tensor], codes: list[Tensor]) -> Tensor:

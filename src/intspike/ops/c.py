@@ -68,7 +68,7 @@ static inline {t} half_up_{bits}({t} x, int32_t n)
 
 static inline {t} wrap_{bits}({t} x, {t} low, {t} mask)
 {{
-    return ({t})(((x - low) & mask) + low);
+    return ({t})(({t})(((u{t})x - (u{t})low) & (u{t})mask) + low); /* x - low may need a bit more than x */
 }}
 """)
     return "\n".join(f.strip() + "\n" for f in "".join(text).strip().split("\n\n"))
@@ -128,9 +128,8 @@ def _statement(
             bits = widest.removeprefix("int").removesuffix("_t")
             text = f"shift_{'left' if i.op == 'shl' else 'right'}_{bits}({args[0]}, (int32_t){names[1]})"
         elif i.op == "wrap":
-            width = int(body.instructions[i.args[2]].immediate)
             bits = widest.removeprefix("int").removesuffix("_t")
-            text = f"wrap_{bits}({args[0]}, {args[1]}, ({widest}){(1 << width) - 1})"
+            text = f"wrap_{bits}({args[0]}, {args[1]}, ({widest})(((u{widest})1 << {names[2]}) - 1))"
         else:
             text = op.c.format(*args)
     return f"const {kind} v{k} = ({kind}){text};"

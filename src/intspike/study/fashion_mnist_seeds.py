@@ -1,6 +1,6 @@
 """The recipe `fashion-mnist` over several seeds: mean accuracies with their 95 % intervals.
 
-    python -m intspike.study.fashion_mnist_seeds --seeds 3 --out results/fashion-mnist
+python -m intspike.study.fashion_mnist_seeds --seeds 3 --out results/fashion-mnist
 """
 
 from __future__ import annotations
@@ -41,12 +41,26 @@ def write_tables(out: Path, rows: list[dict[str, Any]]) -> None:
         i = mean_interval(each)
         spread = "" if i.low is None or i.high is None else f"{i.low:.2f} .. {i.high:.2f}"
         goal = GOALS.get(name)
-        lines.append(f"| {name} | {i.value:.2f} | {spread} | {', '.join(f'{x:.2f}' for x in each)} | {goal or ''} |")
-        entry = {"name": f"{name} accuracy, %", "value": i.value, "low": i.low, "high": i.high, "n": len(each)}
+        lines.append(
+            f"| {name} | {i.value:.2f} | {spread} | {', '.join(f'{x:.2f}' for x in each)} | {goal or ''} |"
+        )
+        entry = {
+            "name": f"{name} accuracy, %",
+            "value": i.value,
+            "low": i.low,
+            "high": i.high,
+            "n": len(each),
+        }
         summary.append({**entry, "goal": goal, "command": command})
     compared = sum(c["compared"] for r in rows for c in r["exact"])
     differ = sum(c["mismatches"] for r in rows for c in r["exact"])
-    entry = {"name": "spikes and codes that differ", "value": differ, "low": None, "high": None, "n": compared}
+    entry = {
+        "name": "spikes and codes that differ",
+        "value": differ,
+        "low": None,
+        "high": None,
+        "n": compared,
+    }
     summary.append({**entry, "goal": "<= 0", "command": command})
     seconds = [r["seconds"]["total"] for r in rows]
     i = mean_interval(seconds)

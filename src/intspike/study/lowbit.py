@@ -36,14 +36,12 @@ class Cell:
     Attributes:
         bits: of weights and states.
         stores, decay: of the state.
-        learn_step: whether weight steps are trained (LSQ).
         seed: of weights and image order.
     """
 
     bits: int | None
     stores: Any = "after reset"
     decay: Any = "guaranteed"
-    learn_step: bool = False
     seed: int = 0
 
     @property
@@ -54,7 +52,7 @@ class Cell:
     def config(self) -> QuantConfig:
         assert self.bits is not None
         state = ThresholdCentred(self.bits, stores=self.stores, decay=self.decay)
-        return QuantConfig(Uniform(self.bits, learn_step=self.learn_step), state)
+        return QuantConfig(Uniform(self.bits), state)
 
 
 def cells(seeds: int) -> Iterator[Cell]:
@@ -65,7 +63,6 @@ def cells(seeds: int) -> Iterator[Cell]:
             for stores in ("after reset", "before reset"):
                 for decay in ("guaranteed", "nearest"):
                     yield Cell(bits, stores, decay, seed=seed)
-            yield Cell(bits, learn_step=True, seed=seed)
 
 
 def setting(path: Path) -> Dataset:
@@ -134,19 +131,19 @@ def write_tables(out: Path, results: Sequence[dict[str, Any]]) -> None:
     """results.csv, table.md and summary.json from the finished cells."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for r in results:
-        key = (r["bits"],) if r["bits"] is None else (r["bits"], r["stores"], r["decay"], r["learn_step"])
+        key = (r["bits"],) if r["bits"] is None else (r["bits"], r["stores"], r["decay"])
         groups.setdefault(key, []).append(r)
     command = "python -m intspike.study.lowbit --data FOLDER --out results/lowbit"
     lines = [
-        "| W / U | codec | decay | weight step | accuracy, % | 95 % interval | seeds |",
-        "|---|---|---|---|---|---|---|",
+        "| W / U | codec | decay | accuracy, % | 95 % interval | seeds |",
+        "|---|---|---|---|---|---|",
     ]
     summary: list[dict[str, Any]] = []
     for key, rows in groups.items():
         interval = mean_interval([100 * r["accuracy"] for r in rows])
         each = ", ".join(f"{100 * r['accuracy']:.2f}" for r in sorted(rows, key=lambda r: r["seed"]))
         name = "full precision" if key[0] is None else f"{key[0]}/{key[0]}"
-        rest = ("", "", "") if key[0] is None else (key[1], key[2], "learned" if key[3] else "searched")
+        rest = ("", "") if key[0] is None else (key[1], key[2])
         spread = "" if interval.low is None else f"{interval.low:.2f} .. {interval.high:.2f}"
         lines.append(f"| {name} | {' | '.join(rest)} | {interval.value:.2f} | {spread} | {each} |")
         summary.append(

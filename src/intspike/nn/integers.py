@@ -1,0 +1,154 @@
+"""Where reals become integers: once a forward, in float64, rounded half up and straight through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import RangeExceeded
+from ..neuron.constants import constants, real_beta
+from ..ops import Form
+from ..quant import ThresholdCentred
+from .neuron import Neuron
+
+Ints = NDArray[np.int64]
+
+EXACT = 1 << 24  # float32 holds every integer below
+_MOST_THETA = 1 << 21  # a gain that needs more is as good as zero
+
+
+@dataclass(frozen=True)
+class Integers:
+    """The integers of a quantized group: what training computes with, evaluation keeps and `lower` reads.
+
+    Attributes:
+        form: traced form of the neuron.
+        codes: weight codes of each synapse, [N, ...].
+        constants: every parameter the neuron's body reads, per channel.
+        unit: real value of one LSB of the membrane, [C].
+        exact: theta and bias before rounding, in LSB: what snapping moved.
+        constant: channels whose gain is too near zero to matter, [C].
+    """
+
+    form: Form
+    codes: tuple[Ints, ...]
+    constants: dict[str, Ints]
+    unit: NDArray[np.float64]
+    exact: dict[str, NDArray[np.float64]]
+    constant: NDArray[np.bool_]
+
+
+def half_up(x: Tensor) -> Tensor:
+    """floor(x + 1/2), with a straight-through gradient."""
+    floor = torch.floor(x)
+    rounded = floor + (x - floor >= 0.5).to(x.dtype)
+    return x + (rounded - x).detach()
+
+
+def neuron_integers(
+    name: str, neuron: Neuron, form: Form, gain: Tensor, offset: Tensor
+) -> tuple[dict[str, Tensor], dict[str, Ints], dict[str, Any]]:
+    """Integer parameters as tensors with straight-through gradients, the same as arrays, and their origin.
+
+    unit = |gain| / 2^f, f the smallest with theta >= 2^resolution LSB; theta and bias are rounded half up, and
+    levels, boundaries and carries follow from them.
+
+    Args:
+        name: of the layer, for errors.
+        neuron: whose theta and beta are rounded, and whose state says how.
+        form: traced form of the neuron.
+        gain, offset: current per channel, I = gain * S + offset, in float64.
+    """
+    state, equation = neuron.state, neuron.equation
+    assert state is not None
+    theta, size = neuron.theta.double().clamp_min(1e-9), gain.abs()
+    least = 2.0**state.resolution
+    constant = theta > size * _MOST_THETA
+    size = torch.where(constant, theta / least, size)
+    ratio = (theta / size).detach()
+    f = torch.ceil(torch.log2(least / ratio)).clamp_min(0)
+    f = torch.where(ratio * torch.exp2(f) < least, f + 1, f)  # log2 may round across a power of two
+    unit = size / torch.exp2(f)
+    exact = {"theta": theta / unit, "bias": offset / unit}
+    theta_lsb, bias_lsb = half_up(exact["theta"]), half_up(exact["bias"])
+    if float(bias_lsb.detach().abs().max()) >= EXACT:
+        raise RangeExceeded(
+            f"{name}: a bias must stay below 2^24 LSB, but reaches "
+            f"{float(bias_lsb.detach().abs().max()):.3g}; "
+            "its norm's offset is far beyond the threshold: train longer, or with a smaller learning rate"
+        )
+    sign = torch.where(gain < 0, -1.0, 1.0).double()
+    beta = neuron.beta.double().clamp(0, 1)
+    thetas = theta_lsb.detach().numpy().astype(np.int64)
+    shift = None
+    if not isinstance(state, ThresholdCentred):
+        codec = state.codec
+        widest = np.maximum(
+            state.high * thetas / max(codec.high, 1), state.low * thetas / codec.low if codec.low else 0
+        )
+        shift = np.ceil(np.log2(np.maximum(widest, 1))).astype(np.int64)
+    made = constants(
+        equation,
+        form,
+        gain=(sign * torch.exp2(f) * ~constant).detach().numpy().astype(np.int64),
+        bias=bias_lsb.detach().numpy().astype(np.int64),
+        theta=thetas,
+        beta=real_beta(form.leak, beta.detach().numpy()),
+        fractions=state.fractions if isinstance(state, ThresholdCentred) else None,
+        shift=shift,
+    )
+    tensors: dict[str, Tensor] = {p: torch.from_numpy(a).float() for p, a in made.items()}
+    soft = (theta_lsb - theta_lsb.detach()).float()
+    for p in made:
+        if p in ("reset", "theta"):
+            tensors[p] = tensors[p] + soft
+        elif p.startswith("theta."):
+            tensors[p] = tensors[p] + soft * int(p.removeprefix("theta."))
+    tensors["bias"] = tensors["bias"] + (bias_lsb - bias_lsb.detach()).float()
+    if equation.has_leak:
+        tensors["beta"] = beta.float()
+    origin: dict[str, Any] = {"form": form, "unit": unit.detach().numpy(), "constant": constant.numpy()}
+    origin["exact"] = {k: v.detach().numpy() for k, v in exact.items()}
+    return tensors, made, origin
+
+
+def prove_exact(name: str, form: Form, spikes: int, sums: NDArray[np.float64], made: dict[str, Ints]) -> None:
+    """Refuse what float32 could round: every partial sum and every step of the neuron must stay below 2^24.
+
+    Args:
+        spikes: the largest output of the neuron.
+        sums: per channel, the largest absolute sum that the synapses (and a summing pool) can reach.
+        made: integer parameters of the neuron.
+
+    Raises:
+        RangeExceeded: which layer, and by how much.
+    """
+    membrane = np.max(
+        [np.abs(a).reshape(len(a), -1).max(1) for n, a in made.items() if n in ("carry", "u.levels")]
+        or [0.0 * sums],
+        0,
+    )
+    if "u.shift" in made:
+        codec = form.codec
+        assert codec is not None
+        membrane = np.maximum(membrane, max(-codec.low, codec.high) * 2.0 ** made["u.shift"])
+    most_step = (
+        sums * np.abs(made["gain"])
+        + np.abs(made["bias"])
+        + membrane
+        + (spikes + 1) * made["reset" if "reset" in made else "theta"]
+    )
+    if "leak.multiplier" in made:
+        most_step = most_step * made["leak.multiplier"]
+    worst = float(max(most_step.max(), sums.max()))
+    if worst >= EXACT:
+        raise RangeExceeded(
+            f"{name}: sums must stay below 2^24 = 16777216 to be exact in float32, but could reach "
+            f"{worst:.0f} ({worst / EXACT:.2f} times as much); use fewer weight or state bits, fewer inputs, or "
+            "a smaller input range"
+        )
