@@ -1,0 +1,259 @@
+"""Training: it learns, repeats itself, keeps the best on validation, and never sees test data."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from intspike import nn, train
+from intspike.data import Dataset, Split
+from intspike.errors import BadInput
+from intspike.nn import Network, quantize
+from intspike.quant import QuantConfig, ThresholdCentred, Uniform
+from intspike.train import CountCrossEntropy, CountMSE, Epoch, Progress
+
+MODULE = sys.modules["intspike.train.fit"]
+CONFIG = QuantConfig(Uniform(3), ThresholdCentred(3))
+SMALL: dict[str, Any] = {"timesteps": 3, "batch_size": 20}
+
+
+def split(count: int, seed: int) -> Split:
+    """Images of 4 x 4 whose brighter half, left or right, is the class."""
+    draw = np.random.default_rng(seed)
+    labels = draw.integers(0, 2, count)
+    images = draw.integers(0, 100, (count, 1, 4, 4))
+    for image, label in zip(images, labels, strict=True):
+        image[:, :, 2 * label : 2 * label + 2] += 100
+    return Split(images.astype(np.uint8), labels.astype(np.int64))
+
+
+class Guarded(Dataset):
+    """A data set whose test split must not be looked at."""
+
+    def __getattribute__(self, name: str) -> Any:
+        assert name != "test", "training looked at test data"
+        return super().__getattribute__(name)
+
+
+DATA = Guarded("halves", split(200, 0), split(60, 1), split(60, 2), ("left", "right"), "random numbers")
+
+
+def network(dropout: float = 0.0) -> Network:
+    torch.manual_seed(0)
+    layers = [
+        nn.Input(1 / 255), torch.nn.Linear(16, 6), torch.nn.BatchNorm1d(6), nn.LIF(), torch.nn.Dropout(dropout),
+        torch.nn.Linear(6, 2), torch.nn.BatchNorm1d(2), nn.LIF(),
+    ]  # fmt: skip
+    return Network(torch.nn.Sequential(*layers))
+
+
+def same(a: Network, b: Network) -> bool:
+    x, y = a.state_dict(), b.state_dict()
+    return x.keys() == y.keys() and all(torch.equal(x[k], y[k]) for k in x)
+
+
+@pytest.mark.parametrize(
+    "loss", [None, CountCrossEntropy("steps"), CountMSE()], ids=["counts", "steps", "mse"]
+)
+def test_it_learns_in_full_precision_and_in_integer_codes(loss):
+    history: list[Epoch] = []
+    net = train.fit(network(), DATA, epochs=8, learning_rate=0.02, loss=loss, history=history, **SMALL)
+    assert train.accuracy(net, DATA.validation, timesteps=3) >= 0.95
+    assert not net.training
+    assert [e.epoch for e in history] == list(range(1, 9))
+    assert history[-1].loss < history[0].loss
+    qat = train.fit(quantize(net, CONFIG), DATA, epochs=4, learning_rate=0.01, loss=loss, **SMALL)
+    assert qat.quantized
+    assert train.accuracy(qat, DATA.validation, timesteps=3) >= 0.95
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_the_seed_decides_everything(dropout):
+    start, random_before = network(dropout), torch.random.get_rng_state()
+    a = train.fit(start, DATA, epochs=2, seed=3, **SMALL)
+    torch.rand(7)  # a generator in another state changes nothing
+    b = train.fit(start, DATA, epochs=2, seed=3, **SMALL)
+    c = train.fit(start, DATA, epochs=2, seed=4, **SMALL)
+    assert same(a, b)
+    assert not same(a, c)
+    torch.random.set_rng_state(random_before)
+    expected = torch.rand(3)
+    torch.random.set_rng_state(random_before)
+    train.fit(start, DATA, epochs=1, **SMALL)
+    assert torch.equal(torch.rand(3), expected)  # and training leaves the global generator alone
+
+
+def test_the_argument_stays_as_it_was():
+    net = network()
+    before, mode = copy.deepcopy(net.state_dict()), net.training
+    trained = train.fit(net, DATA, epochs=1, **SMALL)
+    assert trained is not net
+    assert net.training == mode
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+    assert same(train.fit(net, DATA, epochs=0, **SMALL), net)
+    module = torch.nn.Sequential(nn.Input(1 / 255), torch.nn.Linear(16, 2), nn.LIF())
+    assert isinstance(train.fit(module, DATA, epochs=1, **SMALL), Network)  # a plain module is wrapped
+    assert module[2].theta.numel() == 0
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Sequence[int]], list[dict[str, Any]]]]:
+    """Validation results as written, and what the network was at each."""
+
+    def script(results: Sequence[int]) -> list[dict[str, Any]]:
+        seen: list[dict[str, Any]] = []
+
+        def correct_on(net: Network, part: Split, *, timesteps: int) -> int:
+            assert part is DATA.validation
+            seen.append({"state": copy.deepcopy(net.state_dict()), "timesteps": timesteps})
+            return results[len(seen) - 1]
+
+        monkeypatch.setattr(MODULE, "correct_on", correct_on)
+        return seen
+
+    return script
+
+
+def test_the_best_on_validation_is_kept(scripted):
+    seen = scripted([10, 30, 20, 5])
+    net = train.fit(network(), DATA, epochs=4, **SMALL)
+    assert all(torch.equal(v, seen[1]["state"][k]) for k, v in net.state_dict().items())
+    assert not all(torch.equal(v, seen[3]["state"][k]) for k, v in net.state_dict().items())
+
+
+def test_training_stops_where_validation_no_longer_gets_better(scripted):
+    seen = scripted([10, 30, 20, 30, 30, 60, 60])
+    history: list[Epoch] = []
+    train.fit(network(), DATA, epochs=7, patience=3, history=history, **SMALL)
+    assert len(seen) == len(history) == 5
+    assert [e.validation for e in history] == [x / 60 for x in (10, 30, 20, 30, 30)]
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, 3), (7, 7)])
+def test_validation_may_run_for_another_time(given, used, scripted):
+    seen = scripted([1])
+    timesteps: list[int] = []
+
+    def loss(spikes: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        timesteps.append(len(spikes))
+        return CountCrossEntropy()(spikes, labels)
+
+    train.fit(network(), DATA, epochs=1, test_timesteps=given, loss=loss, **SMALL)
+    assert [s["timesteps"] for s in seen] == [used]
+    assert set(timesteps) == {3}
+
+
+def test_without_validation_images_the_last_model_is_kept():
+    empty = Split(np.zeros((0, 1, 4, 4), np.uint8), np.zeros(0, np.int64))
+    data = Dataset("none", DATA.train, empty, empty, DATA.classes, DATA.source)
+    history: list[Epoch] = []
+    one = train.fit(network(), data, epochs=1, **SMALL)
+    three = train.fit(network(), data, epochs=3, patience=1, history=history, **SMALL)
+    assert len(history) == 3
+    assert not same(one, three)
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_batch_statistics_are_frozen_for_the_last_fifth(quantized):
+    net = quantize(network(), CONFIG) if quantized else network()
+    tracked: list[int] = []
+    made: list[Network] = []
+
+    def loss(spikes: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        tracked.append(int(made[0].layers[0].norm.num_batches_tracked) if made else -1)
+        return CountCrossEntropy()(spikes, labels)
+
+    original = Network.train
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Network, "train", lambda self, mode=True: (made.append(self), original(self, mode))[1])
+        done = train.fit(net, DATA, epochs=5, loss=loss, **SMALL)  # 50 batches
+    assert tracked[:40] == list(range(1, 41))
+    assert tracked[40:] == [40] * 10
+    assert done.layers[0].norm.num_batches_tracked <= 40
+
+
+def test_the_rate_rises_then_falls_to_zero(monkeypatch):
+    rates: list[float] = []
+    adam = torch.optim.Adam
+
+    class Watched(adam):  # type: ignore[misc, valid-type]
+        def step(self, *args: Any, **named: Any) -> Any:
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(*args, **named)
+
+    monkeypatch.setattr(torch.optim, "Adam", Watched)
+    history: list[Epoch] = []
+    train.fit(network(), DATA, epochs=3, warmup=4, history=history, **SMALL)
+    assert rates[:4] == pytest.approx([3e-3 * k / 4 for k in (1, 2, 3, 4)])
+    assert max(rates) == pytest.approx(3e-3)
+    assert all(a >= b for a, b in itertools.pairwise(rates[4:]))
+    assert history[-1].rate == pytest.approx(0, abs=1e-9)
+    rates.clear()
+    train.fit(quantize(network(), CONFIG), DATA, epochs=1, warmup=0, **SMALL)
+    assert rates[0] == pytest.approx(2e-3)
+    rates.clear()
+    train.fit(network(), DATA, epochs=1, warmup=0, learning_rate=0.5, **SMALL)
+    assert rates[0] == 0.5
+
+
+def test_progress_is_told_after_every_batch():
+    told: list[Progress] = []
+    train.fit(network(), DATA, epochs=2, progress=told.append, **SMALL)
+    assert [p.done for p in told] == list(range(1, 21))
+    assert {p.total for p in told} == {20}
+    assert told[9].last is None
+    assert told[10].last is not None
+    assert told[10].last.epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"epochs": -1}, "epochs must be at least 0, not -1"),
+        ({"batch_size": 0}, "batch_size must be at least 1, not 0"),
+        ({"timesteps": 0}, "timesteps must be at least 1, not 0"),
+        ({"test_timesteps": 0}, "test_timesteps must be at least 1 (or None), not 0"),
+        ({"learning_rate": 0}, "the learning rate must be a positive number, not 0"),
+        ({"learning_rate": float("nan")}, "the learning rate must be a positive number, not nan"),
+        (
+            {"data": (DATA.train.images, DATA.train.labels)},
+            "data must be a data.Dataset of training, validation",
+        ),
+        ({"loss": lambda s, y: s.sum() * float("inf")}, "the loss must stay finite, but is"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(BadInput) as e:
+        train.fit(network(), **{"data": DATA, **SMALL, "epochs": 1, **arguments})
+    assert message in str(e.value)
+
+
+def test_no_training_images_are_refused():
+    empty = Split(np.zeros((0, 1, 4, 4), np.uint8), np.zeros(0, np.int64))
+    with pytest.raises(BadInput, match="at least one training image"):
+        train.fit(network(), Dataset("none", empty, empty, empty, (), ""), **SMALL)
+
+
+def test_a_batch_larger_than_the_data_is_the_data():
+    told: list[Progress] = []
+    train.fit(network(), DATA, epochs=1, timesteps=2, batch_size=10_000, progress=told.append)
+    assert len(told) == 1
+
+
+def test_accuracy_counts_classes_and_ties_go_to_the_lowest(monkeypatch):
+    net = network().train()
+    net.layers[0].norm.eval()
+    counts = torch.tensor([[0.0, 0.0], [2.0, 2.0], [1.0, 2.0], [2.0, 1.0]])
+    monkeypatch.setattr(Network, "forward", lambda self, x: counts.expand(x.shape[0], 4, 2))
+    part = Split(np.zeros((4, 1, 4, 4), np.uint8), np.array([0, 1, 1, 0]))
+    assert train.correct_on(net, part, timesteps=2) == 3
+    assert train.accuracy(net, part) == 0.75
+    assert net.training
+    assert not net.layers[0].norm.training  # modes are as they were
