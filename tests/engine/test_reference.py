@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,8 @@ from intspike.engine.reference import Session
 from intspike.errors import BadInput, RangeExceeded
 from intspike.ir import Dense, Edge, Input, Integrator, Join, Pool, Program, Readout, frozen
 from intspike.neuron import LIF
-from intspike.ops import Carry, Form, Table
-from strategies import Case, Recipe, assert_equal, programs, random_inputs, random_program
+from intspike.ops import Carry, Dyadic, Form, Shift, Table, step_one, trace
+from strategies import Case, Recipe, assert_equal, programs, random_inputs, random_program, random_recipe
 
 TIMESTEPS = 6
 quick = settings(max_examples=40, deadline=None)
@@ -55,6 +56,58 @@ def test_reference_equals_the_oracle(case: Case, seed: int, static: bool):
 @given(programs(), seeds, st.booleans())
 def test_reference_equals_the_definition_of_the_ops(case: Case, seed: int, static: bool):
     assert_oracle_agrees(case, inputs_of(case, seed, 1, static), None)
+
+
+FIELDS: dict[str, list[Any]] = {
+    "reset": ["subtract", "zero", "none"],
+    "compare": [">=", ">"],
+    "spikes": [1, 3],
+    "refractory": [0, 2],
+    "neuron": ["IF", "LIF"],
+    "leak": [Carry(), Carry("nearest"), Shift(), Dyadic(4)],
+    "leak_on": ["state", "sum"],
+    "reset_order": ["before leak", "after leak"],
+    "overflow": ["saturate", "wrap"],
+}
+
+
+@pytest.mark.parametrize("stores", ["after reset", "before reset"])
+@pytest.mark.parametrize("codec", ["table", "uniform"])
+@pytest.mark.parametrize("refractory", FIELDS["refractory"])
+def test_every_combination_of_fields_is_the_contract(stores: str, codec: str, refractory: int):
+    """One neuron each, over 60 timesteps of currents from far below rest to several thresholds."""
+    rng, tried = random.Random(0), 0
+    for values in product(*FIELDS.values()):
+        fields = {
+            **dict(zip(FIELDS, values, strict=True)),
+            "stores": stores,
+            "codec": codec,
+            "bits": 4,
+            "beta": None,
+        }
+        known = {
+            "IF": fields["neuron"] == "IF" and values[5:8] != (Carry(), "state", "before leak"),
+            "sum": isinstance(fields["leak"], Carry) and fields["leak_on"] == "sum",
+            "none": stores == "after reset" and fields["reset"] == "none",
+            "wrap": codec == "table" and fields["overflow"] == "wrap",
+            "later": fields["refractory"] != refractory,
+        }
+        if any(known.values()):  # no such combination, or the same as another
+            continue
+        r = random_recipe(rng.choice, rng, 1, 5.0, {**fields, "extra": 0, "coarse": rng.choice([0, 1])})
+        made = r.constants()
+        row = {name: a[0].tolist() for name, a in made.items()}
+        body, one = trace(r.neuron, r.form), oracle.OneNeuron(r, 0)
+        codes, last = {s.name: body.codec(s.name).rest for s in body.states}, 0
+        reach = 4 * r.theta[0] // abs(r.gain[0]) + 1
+        for t in range(60):
+            total = rng.randint(-reach // 2, reach) * (1 if r.gain[0] > 0 else -1)
+            step = step_one(body, total, codes, last, row)
+            codes, last = step.codes, step.spike
+            assert (last, codes["u"]) == (one.timestep(total), one.code), (t, r)
+            assert codes.get("r", 0) == one.waits
+        tried += 1
+    assert tried >= 72
 
 
 @pytest.mark.slow

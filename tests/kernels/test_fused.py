@@ -46,7 +46,7 @@ BOTH = ("after reset", "before reset")
 CODECS: list[Any] = [None]
 CODECS += [Table(n, (1 << n) // 4, stores) for n in (1, 2, 3, 4, 8) for stores in BOTH]
 CODECS += [Uniform(8, -80, overflow, stores) for overflow in ("saturate", "wrap") for stores in BOTH]
-CODECS += [Uniform(12, -1000, "saturate", "after reset"), Uniform(16, -20000, "wrap", "before reset")]
+CODECS += [Uniform(16, -20000, "wrap", "before reset")]
 
 # every factor of a neuron and its form; what a neuron does not have is left out, what is illegal is never chosen
 FACTORS: dict[str, list[Any]] = {

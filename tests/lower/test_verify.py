@@ -228,3 +228,13 @@ def test_nothing_to_compare_is_refused():
     net = network(CONFIGS["table, carry"])
     with pytest.raises(BadInput, match="verify must see at least one image"):
         verify(net, lower(net, input_shape=(1, 6, 6)), IMAGES[:0])
+
+
+def test_full_precision_has_no_codes_to_compare():
+    net = network(CONFIGS["table, carry"])
+    program = lower(net, input_shape=(1, 6, 6))
+    plain = Network(torch.nn.Sequential(nn.Input(1 / 15, 15), torch.nn.Conv2d(1, 3, 3), nn.LIF()))
+    with pytest.raises(
+        BadInput, match="only a quantized network has stored codes to compare; quantize it first"
+    ):
+        verify(plain, program, IMAGES)

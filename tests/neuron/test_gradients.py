@@ -368,6 +368,6 @@ def test_storing_it_is_the_repair():
 def test_a_backward_body_can_be_printed():
     body, _ = golden(*AFTER)
     text = str(backward(body)).splitlines()
-    assert text[0] == "%0 = adjoint  0"
+    assert text[0] == "%0 = adjoint"
     assert text[-1].startswith("theta <- %")
     assert np.all(["%" in line for line in text])

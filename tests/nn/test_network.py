@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -309,7 +310,7 @@ SCALED = Sequential(nn.Input(1 / 255), torch.nn.Conv2d(1, 2, 3), nn.LIF())
         (torch.ones(3, 5, 5), "layer_1 must read 1 channels of at least 3x3 a frame, but is given [5]"),
         (torch.ones(2, 1, 3, 5, 5), "but is given [3, 5, 5]; inputs of a network are [T, B, ...]"),
         (torch.ones(2, 1, 1, 2, 5), "of at least 3x3 a frame, but is given [1, 2, 5]"),
-        (torch.ones(4), "inputs must be [T, B, ...], not [4]; encode.direct(x, T) adds time"),
+        (torch.ones(4), "inputs must be a tensor [T, B, ...], not [4]; encode.direct(x, T) adds time"),
     ],
 )
 def test_inputs_that_are_no_codes_or_no_frames_are_refused(x, message):
@@ -325,6 +326,11 @@ def test_scaled_inputs_are_not_scaled_twice():
     net(torch.randint(0, 256, (2, 1, 1, 5, 5)))
     unscaled = Network(Sequential(torch.nn.Linear(4, 2), nn.LIF()))  # without an Input, reals are welcome
     unscaled(torch.rand(2, 3, 4))
+
+
+def test_arrays_are_not_tensors():
+    with pytest.raises(BadInput, match=r"inputs must be a tensor \[T, B, ...\], not ndarray"):
+        Network(SCALED)(np.zeros((2, 1, 1, 5, 5), np.uint8))
 
 
 def test_a_dense_layer_says_how_many_values_it_reads():

@@ -25,6 +25,8 @@ Images = NDArray[np.uint8]
 
 def torch_trace(net: Network, images: NDArray[np.generic], timesteps: int) -> Trace:
     """What a quantized network does in evaluation, as a trace; images are static frames [B, ...]."""
+    if not net.quantized:
+        raise BadInput("only a quantized network has stored codes to compare; quantize it first")
     x = torch.from_numpy(np.ascontiguousarray(images))
     was_training = net.training
     record = net.eval().record(x.expand(timesteps, *x.shape))

@@ -262,8 +262,9 @@ class Network(torch.nn.Module):
         return Record(spikes, states)
 
     def _run(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, list[Tensor]]]:
-        if x.ndim < 2:
-            raise BadInput(f"inputs must be [T, B, ...], not {list(x.shape)}; encode.direct(x, T) adds time")
+        if not isinstance(x, Tensor) or x.ndim < 2:  # pyright: ignore[reportUnnecessaryIsInstance]
+            what = list(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise BadInput(f"inputs must be a tensor [T, B, ...], not {what}; encode.direct(x, T) adds time")
         timesteps = x.shape[0]
         self.input_shape = tuple(x.shape[2:])
         if timesteps > 1 and x.stride(0) == 0:
