@@ -26,7 +26,9 @@ from intspike.quant import QuantConfig, ThresholdCentred, Uniform
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--timesteps", type=int, default=25)
     a = parser.parse_args()
@@ -45,9 +47,9 @@ def main() -> None:
             return x[first : first + batch]
 
         def in_torch(net: Any) -> Callable[[Any], Any]:
-            def run(frame: Any) -> Any:
+            def run(image: Any) -> Any:
                 with torch.no_grad():
-                    return net(encode.direct(torch.from_numpy(frame), a.timesteps)).sum(0).numpy()
+                    return net(encode.direct(torch.from_numpy(image), a.timesteps)).sum(0).numpy()
 
             return run
 

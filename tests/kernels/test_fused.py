@@ -312,16 +312,27 @@ def check_gradients(choice: Choice, seed: int = 0) -> None:
         expected = gradients(oracle.run, body, x, parameters, weight)
         small = {k: p.float() for k, p in parameters.items()}
         got = gradients(fused.run, body, x.float(), small, weight.float())
-        assert_close(got, expected)
+        assert_close(got, expected, weight, parameters["theta"])
 
 
-def assert_close(got: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Float32 gradients within 1e-6; a parameter's is a sum, so of the sizes of what it sums over a channel."""
+def assert_close(
+    got: Mapping[str, Tensor], expected: Mapping[str, Tensor], weight: Tensor, theta: Tensor
+) -> None:
+    """Float32 gradients within 1e-6: of the largest; a parameter's, which is a sum, of the size of its terms.
+
+    Terms are gradients of the current, or, for thresholds, at most the incoming gradient over theta.
+    """
     assert got.keys() == expected.keys()
-    g = expected["current"]
-    summed = float(g.abs().reshape(*g.shape[:3], -1).sum((0, 1, 3)).max())
+
+    def summed(x: Tensor) -> float:
+        return float(x.abs().reshape(*x.shape[:3], -1).sum((0, 1, 3)).max())
+
     for name, e in expected.items():
-        scale = float(e.abs().max()) if name == "current" else max(float(e.abs().max()), summed)
+        scale = float(e.abs().max())
+        if name != "current":
+            scale = max(scale, summed(expected["current"]))
+        if name.startswith("theta"):
+            scale = max(scale, summed(weight) / float(theta.min()))
         error = float((got[name].double() - e).abs().max())
         assert error <= 1e-6 * scale, (name, error, scale)
 
@@ -348,7 +359,7 @@ def test_layers_larger_than_a_tile_and_layers_of_one(shape):
         oracle.run, body, torch.from_numpy(x).double(), tensors(numbers, beta, torch.float64), weight
     )
     got = gradients(fused.run, body, torch.from_numpy(x).float(), parameters, weight.float())
-    assert_close(got, wide)
+    assert_close(got, wide, weight, parameters["theta"])
 
 
 @pytest.fixture

@@ -9,13 +9,15 @@ from intspike.ops import Form, trace
 
 
 @pytest.mark.parametrize(
-    "neuron", [LIF(), LIF(reset_order="after leak", compare=">"), LIF(spikes=2), IF(refractory=1), LIF(reset="zero")]
+    "neuron",
+    [LIF(), LIF(reset_order="after leak", compare=">"), LIF(spikes=2), IF(refractory=1), LIF(reset="zero")],
 )
 def test_the_derivative_along_a_common_scale_is_zero(neuron):
     random = torch.Generator().manual_seed(0)
     body = trace(neuron, Form())
     parameters = {
-        p: (torch.rand(5, dtype=torch.float64, generator=random) * 0.3 + 0.7).requires_grad_() for p in body.parameters
+        p: (torch.rand(5, dtype=torch.float64, generator=random) * 0.3 + 0.7).requires_grad_()
+        for p in body.parameters
     }
     if "theta.2" in parameters:
         parameters["theta.2"] = (2 * parameters["theta"].detach()).requires_grad_()

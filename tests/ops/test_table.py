@@ -262,9 +262,11 @@ def uniforms(bits: int) -> Iterator[Judged]:
     kinds = product(
         ("saturate", "wrap"), ("after reset", "before reset"), {0, 1 - 2**bits, -(2 ** (bits - 1))}
     )
-    for (overflow, stores, low), shift in product(kinds, (0, 1, 2, 4, 31)):
+    for (overflow, stores, low), shift in product(kinds, (0, 1, 2, 4, 30, 31)):
         codec = Uniform(bits, low, overflow, stores)
-        xs = around([k << max(shift - 1, 0) for k in range(2 * low - 2, 2 * codec.high + 3)])
+        near = [k << max(shift - 1, 0) for k in range(2 * low - 2, 2 * codec.high + 3)]
+        near = [x for x in near if abs(x) < 1 << 30] if shift == 31 else near  # the largest step, in 32 bits
+        xs = around(near)
         rounded = [floor(Fraction(x, 2**shift) + Fraction(1, 2)) for x in xs]
         for high in range(codec.high + 1) if codec.has_top else [codec.high]:
             expected = [sorted([low, r, high])[1] for r in rounded]

@@ -97,12 +97,16 @@ def test_a_finished_run_is_only_read_again(finished: Path) -> None:
 
 
 def test_other_options_are_refused_with_what_changed(finished: Path) -> None:
-    with pytest.raises(BadInput, match=r"other options \(seed: 0 there, 7 now\); choose another --out, or --force"):
+    with pytest.raises(
+        BadInput, match=r"other options \(seed: 0 there, 7 now\); choose another --out, or --force"
+    ):
         run(Options(epochs=1, timesteps=3, batch_size=25, quick=True, seed=7), finished)
 
 
 @pytest.mark.parametrize("task", [f"train {MAIN}", "verify ptq-w8u8", "write"])
-def test_a_killed_run_resumes_and_ends_as_if_it_had_not_been(task: str, finished: Path, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_and_ends_as_if_it_had_not_been(
+    task: str, finished: Path, tmp_path: Path
+) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(OPTIONS, tmp_path, watch=Interrupting(task))
     watch = Interrupting("none")
@@ -146,7 +150,9 @@ def test_an_engine_that_disagrees_stops_the_run(monkeypatch: pytest.MonkeyPatch,
         return trace
 
     monkeypatch.setattr(native_engine, "run", wrong)
-    with pytest.raises(Divergence, match=r"timestep 2, layer 'lif2', neuron \(3, 1, 2\), sample 5: stored code") as e:
+    with pytest.raises(
+        Divergence, match=r"timestep 2, layer 'lif2', neuron \(3, 1, 2\), sample 5: stored code"
+    ) as e:
         run(OPTIONS, tmp_path)
     assert e.value.mismatches == 1
     assert not (tmp_path / "summary.json").exists()
@@ -170,7 +176,9 @@ def test_a_damaged_checkpoint_is_named(finished: Path, tmp_path: Path) -> None:
         run(OPTIONS, tmp_path)
 
 
-def test_without_a_compiler_it_goes_on_and_says_so_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_compiler_it_goes_on_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     monkeypatch.setenv("CC", "no-such-compiler")
     with pytest.warns(native.SlowerWithoutCompiler, match="no C compiler was found") as said:
@@ -182,7 +190,8 @@ def test_without_a_compiler_it_goes_on_and_says_so_once(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("epochs", 0), ("timesteps", 0), ("timesteps", 5000), ("batch_size", 0), ("seed", -1)]
+    ("field", "value"),
+    [("epochs", 0), ("timesteps", 0), ("timesteps", 5000), ("batch_size", 0), ("seed", -1)],
 )
 def test_options_out_of_range(field: str, value: int) -> None:
     with pytest.raises(BadInput, match=f"--{field.replace('_', '-')} must be in .*, not {value}"):

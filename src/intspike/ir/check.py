@@ -66,7 +66,7 @@ def check(program: Program) -> dict[str, Shape]:
             own = {n.name: s for n in remaining if n.name not in shapes for s in [_own_shape(n, shapes)] if s}
             _must(
                 own,
-                f"the shapes of {', '.join(n.name for n in remaining)} cannot be known: a loop in which none has its own",
+                f"the shapes of {', '.join(n.name for n in remaining)} cannot be known: no node of the loop has one",
             )
             shapes |= own
     return shapes

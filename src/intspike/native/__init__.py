@@ -128,7 +128,7 @@ def _load(key: str, source: str, cc: Compiler, flags: tuple[str, ...]) -> ctypes
         with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as scratch:
             (Path(scratch) / "source.c").write_text(source)
             compile_command(cc, [*flags, "source.c", "-o", "library.so", "-lm"], Path(scratch))
-            os.replace(Path(scratch) / "library.so", library)  # published whole or not at all
+            (Path(scratch) / "library.so").replace(library)  # published whole or not at all
     return ctypes.CDLL(str(library))
 
 

@@ -92,7 +92,8 @@ def carry(
         spike is stored and the reset comes behind the leak, or a second state can silence a code that fires.
     """
     codec, leak = form.codec, form.leak
-    assert codec is not None and isinstance(leak, Carry)
+    assert codec is not None
+    assert isinstance(leak, Carry)
     strict = neuron.compare == ">"
     before_leak = getattr(neuron, "reset_order", "before leak") == "before leak"
     outputs = range(1, neuron.spikes + 1)

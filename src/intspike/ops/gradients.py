@@ -39,9 +39,7 @@ class Backward:
     parameters: tuple[tuple[str, int], ...]
 
     def __str__(self) -> str:
-        lines = [
-            f"%{k} = {i}" for k, i in enumerate(self.instructions)
-        ]
+        lines = [f"%{k} = {i}" for k, i in enumerate(self.instructions)]
         lines.append(f"current <- %{self.current}")
         lines += [f"{name} <- %{k}" for name, k in self.parameters]
         return "\n".join(lines)

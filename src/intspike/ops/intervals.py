@@ -24,7 +24,9 @@ LIMIT = 1 << 62
 _MOST_ENUMERATED = 1 << 23
 
 
-def storable(body: Body, parameters: Mapping[str, Ints]) -> tuple[dict[str, Ints], Ints, Ints] | None:
+def storable(
+    body: Body, parameters: Mapping[str, Ints]
+) -> tuple[dict[str, Ints], Ints, NDArray[np.bool_]] | None:
     """Every (codes, output) that can be stored: ({state: [K, 1]}, prev [K, 1], valid [K, C]) or None if too many.
 
     A spike stored after reset leaves at least theta_s - reset * s and, below the last threshold, less than
@@ -117,7 +119,9 @@ def _after_output(
     channels = len(low)
     from_codes = [k for k in order if "current" not in _seen_forward(body, k)]
     bounds: Bounds = {}
-    for k, v in evaluate_many(body, from_codes, None, codes, prev, parameters, np.arange(channels)[None, :]).items():
+    for k, v in evaluate_many(
+        body, from_codes, None, codes, prev, parameters, np.arange(channels)[None, :]
+    ).items():
         if np.ndim(v) < 2 or len(v) == 1:  # parameters and what follows from them
             bounds[k] = (np.broadcast_to(v, (1, channels))[0],) * 2
             continue

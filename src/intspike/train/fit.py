@@ -144,7 +144,9 @@ def fit(
             if history is not None:
                 history.append(last)
             waited = 0 if accuracy > best_accuracy or not len(data.validation) else waited + 1
-            if accuracy >= best_accuracy or not len(data.validation):  # of equals the later, which trained longer
+            if accuracy >= best_accuracy or not len(
+                data.validation
+            ):  # of equals the later, which trained longer
                 best, best_accuracy = copy.deepcopy(made.state_dict()), accuracy
             if waited >= patience:
                 break
