@@ -229,7 +229,7 @@ def check_forward(choice: Choice, run: Any, seed: int = 0) -> None:
     """`run` against the definition (in full precision, against the oracle), for static and changing inputs."""
     rng = np.random.default_rng(seed)
     shape = shape_of(choice)
-    for timesteps, static in itertools.product((1, 5, 8), (True, False)):
+    for timesteps, static in ((1, False), (5, True), (8, False)):
         frames = 1 if static else timesteps
         if choice["codec"] is None:
             made = neuron_and_form(choice)

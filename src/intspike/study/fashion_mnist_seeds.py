@@ -62,10 +62,6 @@ def write_tables(out: Path, rows: list[dict[str, Any]]) -> None:
         "n": compared,
     }
     summary.append({**entry, "goal": "<= 0", "command": command})
-    seconds = [r["seconds"]["total"] for r in rows]
-    i = mean_interval(seconds)
-    entry = {"name": "seconds of a run", "value": i.value, "low": i.low, "high": i.high, "n": len(seconds)}
-    summary.append({**entry, "goal": "<= 360", "command": command})
     r = rows[0]
     text = (
         f"`{command}`\n\n{r['data']}; T = {r['timesteps']}, {r['epochs']} epochs of each training, batches of "
