@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
-from intspike.engine import reference
+from intspike.engine import exported, native, reference
 from intspike.engine.reference import Session
 from intspike.errors import BadInput, RangeExceeded
 from intspike.ir import Dense, Edge, Input, Integrator, Join, Pool, Program, Readout, frozen
@@ -253,3 +253,11 @@ def test_ties_go_to_the_lowest_class():
     weight = frozen([[0], [1], [1], [-1]])
     program = Program((Input("x", (1,), 0, 1), Dense("fc", Edge("x"), weight), Readout("out", Edge("fc"))))
     assert reference.run(program, np.array([[0], [1]]), 2).classes.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("engine", ["reference", "native", "exported"])
+def test_an_empty_batch_is_refused(engine):
+    module = {"reference": reference, "native": native, "exported": exported}[engine]
+    case = random_program(random.Random(0))
+    with pytest.raises(BadInput, match="at least one sample"):
+        module.run(case.program, np.zeros((0, *case.program.input.shape), np.uint8), 3)

@@ -130,20 +130,24 @@ def test_lowering_changes_neither_the_network_nor_its_mode():
     assert all(torch.equal(v, before[k]) for k, v in made.net.state_dict().items())
 
 
-def test_what_evaluation_keeps_is_what_is_lowered():
-    """Evaluation computes its integers once; training on makes new ones."""
+@pytest.mark.parametrize("mode", [True, False], ids=["training", "evaluation"])
+def test_what_evaluation_keeps_is_what_is_lowered(mode):
+    """Evaluation computes its integers once; weights that changed, in whatever mode, make new ones."""
     made = seeded(2)
     net, group = made.net, made.net.layers[0]
     torch_trace(net, made.images, T)
+    kept = group.integers(1.0, 1.0)
+    assert group.integers(1.0, 1.0) is kept
     first = lower(net)
-    net.train()
+    net.train(mode)
     with torch.no_grad():
         for m in group.synapses:
             m.weight.neg_()
-    again = lower(net)
+    again = torch_trace(net, made.images, T)
+    program = lower(net)
     name = group.synapse_names[0]
-    assert (again[name].weight == -first[name].weight).all()
-    compare(torch_trace(net, made.images, T), reference.run(again, made.images, T), ("torch", "reference"))
+    assert (program[name].weight == -first[name].weight).all()
+    compare(again, reference.run(program, made.images, T), ("torch", "reference"))
 
 
 # --- refusals -------------------------------------------------------------------------------------------------

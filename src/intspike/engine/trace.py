@@ -55,6 +55,8 @@ def checked_inputs(program: Program, inputs: NDArray[np.generic], timesteps: int
             f"inputs must be [B, {', '.join(map(str, shape))}] (static) or [{timesteps}, B, "
             f"{', '.join(map(str, shape))}], not {list(np.shape(inputs))}"
         )
+    if not x.shape[1]:
+        raise BadInput("inputs must hold at least one sample, but the batch is empty")
     if x.size and (int(x.min()) < program.input.low or int(x.max()) > program.input.high):
         raise BadInput(
             f"inputs must be in {program.input.low}..{program.input.high}, not {int(x.min())}..{int(x.max())}"

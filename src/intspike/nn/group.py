@@ -81,6 +81,7 @@ class Group(torch.nn.Module):
         self.register_buffer("log_step", None)
         neuron.build(self.channels)
         self._frozen: Integers | None = None
+        self._frozen_version: tuple[tuple[int, int], ...] = ()
 
     @property
     def modules_of_synapses(self) -> list[Synapse]:
@@ -229,7 +230,8 @@ class Group(torch.nn.Module):
         Raises:
             RangeExceeded: a sum could reach 2^24, where float32 stops being exact.
         """
-        if self._frozen is None:
+        version = tuple((id(t), t._version) for t in (*self.parameters(), *self.buffers()))
+        if self._frozen is None or self._frozen_version != version:  # also after a change in place
             with torch.no_grad():
                 codes = [c.round() for c in self.codes()]
                 _, made, origin = neuron_integers(self.name, self.neuron, self.form, *self._real(None, scale))
@@ -240,6 +242,7 @@ class Group(torch.nn.Module):
             self._frozen = Integers(
                 codes=tuple(c.numpy().astype(np.int64) for c in codes), constants=made, **origin
             )
+            self._frozen_version = version
         return self._frozen
 
     # --- forward ----------------------------------------------------------------------------------------
