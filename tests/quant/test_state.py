@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intspike.errors import BadInput
@@ -53,6 +53,7 @@ def test_every_set_of_levels_makes_a_legal_neuron(state, compare):
     check(state, LIF(compare=compare), np.array([least, least + 1, 2 * least - 1, 3 * least, 1 << 20]))
 
 
+@settings(deadline=None)
 @given(
     st.integers(2, 16),
     st.sampled_from(BOTH),

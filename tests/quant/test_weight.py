@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -43,6 +43,7 @@ def error(q: Uniform, weight: Tensor, step: Tensor) -> Tensor:
     return e.flatten(1).sum(1) if q.per == "channel" else e.sum().reshape(1)
 
 
+@settings(deadline=None)
 @given(quantizers, weights())
 def test_codes_are_the_nearest_integers_in_range(q, weight):
     step = q.steps(weight)
@@ -55,6 +56,7 @@ def test_codes_are_the_nearest_integers_in_range(q, weight):
     assert float(away.max()) <= 0.5 + 1e-4  # the learned step may differ in its last bit
 
 
+@settings(deadline=None)
 @given(quantizers.filter(lambda q: q.range == "mse"), weights())
 def test_the_search_is_never_worse_than_absmax(q, weight):
     absmax = Uniform(q.bits, q.per, "absmax", q.learn_step, q.full_range)
@@ -62,6 +64,7 @@ def test_the_search_is_never_worse_than_absmax(q, weight):
     assert (searched <= plain * (1 + 1e-6)).all()
 
 
+@settings(deadline=None)
 @given(weights(), st.integers(2, 8))
 def test_absmax_reaches_the_largest_weight_and_per_tensor_shares_it(weight, bits):
     q = Uniform(bits, "channel", "absmax")
