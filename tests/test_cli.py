@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +105,57 @@ def test_a_damaged_artifact_is_refused(artifact: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
+
+
+def test_info_says_what_the_machine_offers() -> None:
+    import torch
+
+    from intspike import native
+
+    facts = json.loads(intspike("info", "--json").stdout)
+    assert facts["python"] == platform.python_version()
+    assert facts["torch"] == str(torch.__version__)
+    assert facts["sets"] == list(native.sets())
+    assert facts["cache_folder"] == str(native.cache_folder())
+    assert facts["threads"] >= 1
+    printed = intspike("info").stdout
+    assert str(torch.__version__) in printed
+    assert str(native.cache_folder()) in printed
+    assert (facts["version"] or "not found") in printed
+
+
+def test_info_works_without_torch_and_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    hide = (
+        "import sys, importlib.util as u\n"
+        "find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'torch' else find(name, *a)\n"
+        "sys.modules['torch'] = None"
+    )
+    monkeypatch.setenv("INTSPIKE_COMPILER", "none")
+    done = intspike("info", prelude=hide)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "not installed: pip install 'intspike[torch]'" in done.stdout
+    assert "none, because INTSPIKE_COMPILER=none" in done.stdout
+    facts = json.loads(intspike("info", "--json", prelude=hide).stdout)
+    assert (facts["torch"], facts["compiler"], facts["sets"]) == (None, None, [])
+
+
+def test_info_names_a_compiler_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTSPIKE_COMPILER", "no-such-compiler")
+    done = intspike("info")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: INTSPIKE_COMPILER must be a C compiler")
+
+
+def test_info_clears_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = tmp_path / "intspike"
+    folder.mkdir(mode=0o700)
+    (folder / "a.so").write_bytes(b"12345")
+    (folder / "note.txt").write_text("kept")
+    before = json.loads(intspike("info", "--json").stdout)
+    assert (before["cached_libraries"], before["cached_bytes"]) == (1, 5)
+    after = json.loads(intspike("info", "--json", "--clear-cache").stdout)
+    assert (after["cached_libraries"], after["cached_bytes"]) == (0, 0)
+    assert [p.name for p in folder.iterdir()] == ["note.txt"]

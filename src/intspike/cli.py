@@ -1,8 +1,10 @@
-"""The command line: `intspike run`, `data`, `integers`, `show`, `export`."""
+"""The command line: `intspike run`, `data`, `integers`, `show`, `export`, `info`."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -122,6 +124,54 @@ def export_c(
 
     write(load(artifact), out, force=force)
     console.print(f"{out / 'program.h'} is the interface; make -C {out} builds a process", soft_wrap=True)
+
+
+@app.command()
+def info(
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    clear_cache: Annotated[bool, typer.Option("--clear-cache", help="delete the compiled libraries")] = False,
+) -> None:
+    """Say what this machine offers: versions, compiler, instruction sets, cache, threads."""
+    import dataclasses
+    import platform
+
+    from . import __version__, native
+
+    if clear_cache:
+        for library in native.libraries():
+            library.unlink(missing_ok=True)
+    found = native.info()
+    torch = importlib.import_module("torch") if importlib.util.find_spec("torch") else None
+    facts = {
+        "intspike": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__) if torch else None,
+        **dataclasses.asdict(found),
+        "threads": int(torch.get_num_threads()) if torch else found.processors,
+    }
+    if as_json:
+        sys.stdout.write(json.dumps(facts, indent=2) + "\n")
+        return
+    size = f"{found.cached_libraries} libraries, {found.cached_bytes / 1e6:.1f} MB"
+    rows = {
+        "intspike": __version__,
+        "Python": facts["python"],
+        "torch": facts["torch"] or "not installed: pip install 'intspike[torch]'",
+        "compiler": f"{found.version} ({found.compiler})" if found.compiler else _no_compiler(),
+        "instruction sets": ", ".join(found.sets) or "none without a compiler",
+        "native means": ", ".join(found.native) or "not known",
+        "cache": f"{found.cache_folder}: {size}",
+        "threads": f"{facts['threads']} of {found.processors} processors",
+    }
+    width = max(map(len, rows))
+    for name, text in rows.items():
+        console.print(f"{name:{width}}  {text}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _no_compiler() -> str:
+    if os.environ.get("INTSPIKE_COMPILER", "").strip():
+        return "none, because INTSPIKE_COMPILER=none: numpy and torch do the work"
+    return "not found: numpy and torch do the work, about ten times slower; install gcc or clang"
 
 
 class _Bars:

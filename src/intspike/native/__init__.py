@@ -2,6 +2,7 @@
 
 from .cache import cache_folder, libraries, load
 from .find import STRICT, Compiler, SlowerWithoutCompiler, compile_command, compiler
+from .info import Info, info
 from .march import FAST, fast, instructions, sets
 from .threads import for_each, split
 
@@ -9,12 +10,14 @@ __all__ = [
     "FAST",
     "STRICT",
     "Compiler",
+    "Info",
     "SlowerWithoutCompiler",
     "cache_folder",
     "compile_command",
     "compiler",
     "fast",
     "for_each",
+    "info",
     "instructions",
     "libraries",
     "load",
