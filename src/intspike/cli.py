@@ -147,7 +147,7 @@ def info(
         "python": platform.python_version(),
         "torch": str(torch.__version__) if torch else None,
         **dataclasses.asdict(found),
-        "threads": int(torch.get_num_threads()) if torch else found.processors,
+        **({"threads": int(torch.get_num_threads())} if torch else {}),
     }
     if as_json:
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
@@ -161,7 +161,7 @@ def info(
         "instruction sets": ", ".join(found.sets) or "none without a compiler",
         "native means": ", ".join(found.native) or "not known",
         "cache": f"{found.cache_folder}: {size}",
-        "threads": f"{facts['threads']} of {found.processors} processors",
+        "threads": str(facts["threads"]),
     }
     width = max(map(len, rows))
     for name, text in rows.items():

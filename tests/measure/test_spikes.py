@@ -25,7 +25,10 @@ from intspike.measure import (
     paired_exact,
     rate_correlation,
     saturated,
+    spikes,
 )
+from intspike.native import compiler
+from intspike.native.histogram import histogram
 
 STEPS = st.integers(1, 60)
 
@@ -178,3 +181,69 @@ def test_correlation_agrees_with_scipy(lists):
         assert rate_correlation(a, b) is None
     else:
         assert rate_correlation(a, b) == pytest.approx(pearsonr(a, b).statistic, abs=1e-9)
+
+
+# ---------------------------------------------------------------- many neurons: compiled, in threads
+
+
+INTEGERS = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint64, np.int64]
+
+
+@pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
+@pytest.mark.parametrize("kind", INTEGERS)
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 1003])
+def test_histograms_count_every_value(kind, size):
+    values = np.random.default_rng(size).integers(0, 100, size).astype(kind)
+    found = histogram(values, 101)
+    assert found is not None
+    assert found.tolist() == np.bincount(values.astype(np.int64), minlength=101).tolist()
+    strided = np.repeat(values, 3)[::3]
+    assert np.array_equal(histogram(strided, 101), found)
+    for wrong in {int(np.iinfo(kind).min), int(np.iinfo(kind).max), 101} - {0}:
+        for place in range(0, size, 5):
+            bad = values.copy()
+            bad[place] = wrong
+            assert histogram(bad, 101) is None
+
+
+@pytest.mark.parametrize("kind", INTEGERS)
+@pytest.mark.parametrize(("n", "m"), [(40_000, 40_000), (40_000, 30_011), (20_000, 1)])
+@pytest.mark.parametrize("steps", [25, 90])
+def test_many_counts_are_exact_with_and_without_a_compiler(kind, n, m, steps, monkeypatch):
+    rng = np.random.default_rng(n + m)
+    a, b = rng.binomial(steps, 0.2, n).astype(kind), rng.binomial(steps, 0.3, m).astype(kind)
+    found = emd_exact(a, b, steps)
+    monkeypatch.setattr(spikes, "histogram", lambda values, bins: None)
+    assert emd_exact(a, b, steps) == found
+    values = np.union1d(a, b).astype(np.int64).tolist()
+    below = [[Fraction(int((side <= v).sum()), side.size) for v in values] for side in (a, b)]
+    area = sum(abs(below[0][k] - below[1][k]) * (values[k + 1] - values[k]) for k in range(len(values) - 1))
+    assert found == area / steps
+
+
+def test_many_counts_that_are_no_counts_are_refused():
+    good = np.ones(40_000, np.int64)
+    for place in (0, 39_999):
+        bad = good.copy()
+        bad[place] = -1
+        with pytest.raises(BadInput, match="counts b must be integers from 0 up"):
+            emd_exact(good, bad, 25)
+    far = good.copy()
+    far[5] = 10**12  # beyond the histogram: sorted instead
+    assert emd_exact(good, far, 25) == Fraction(10**12 - 1, 25 * 40_000)
+
+
+@pytest.mark.parametrize("kinds", list(itertools.product([np.float32, np.float64], repeat=2)))
+def test_many_rates_are_those_of_the_plain_formula(kinds):
+    rng = np.random.default_rng(0)
+    a, b = rng.random(50_001).astype(kinds[0]), (rng.random(50_001) ** 2).astype(kinds[1])
+    before = a.copy(), b.copy()
+    plain = np.abs(np.sort(a.astype(np.float64)) - np.sort(b.astype(np.float64))).mean()
+    assert emd(a, b) == plain
+    assert np.array_equal(a, before[0])
+    assert np.array_equal(b, before[1])
+    for wrong in (np.nan, np.inf, -np.inf):
+        bad = b.copy()
+        bad[7] = wrong
+        with pytest.raises(BadInput, match="rates_b must be finite"):
+            emd(a, bad)

@@ -4,7 +4,7 @@ from .cache import cache_folder, libraries, load
 from .find import STRICT, Compiler, SlowerWithoutCompiler, compile_command, compiler
 from .info import Info, info
 from .march import FAST, fast, instructions, sets
-from .threads import for_each, split
+from .threads import default_threads, for_each, split
 
 __all__ = [
     "FAST",
@@ -15,6 +15,7 @@ __all__ = [
     "cache_folder",
     "compile_command",
     "compiler",
+    "default_threads",
     "fast",
     "for_each",
     "info",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import warnings
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from .cache import cache_folder, libraries
 from .find import SlowerWithoutCompiler, compiler
 from .march import instructions, sets
+from .threads import default_threads
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Info:
     Attributes:
         sets: values of `-march` that can be compiled for and run.
         native: the instructions that kernels can gain from and this processor has.
-        processors: on how many this process may run.
+        threads: how many are used where nothing else says so.
     """
 
     compiler: str | None
@@ -29,7 +29,7 @@ class Info:
     cache_folder: str
     cached_libraries: int
     cached_bytes: int
-    processors: int
+    threads: int
 
 
 def info() -> Info:
@@ -41,7 +41,6 @@ def info() -> Info:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SlowerWithoutCompiler)  # said here by None
         cc, marches = compiler(), sets()
-    affinity = getattr(os, "sched_getaffinity", None)
     return Info(
         compiler=shlex.join(cc.command) if cc else None,
         version=cc.version if cc else None,
@@ -50,5 +49,5 @@ def info() -> Info:
         cache_folder=str(cache_folder()),
         cached_libraries=len(libraries()),
         cached_bytes=sum(library.stat().st_size for library in libraries()),
-        processors=len(affinity(0)) if affinity else os.cpu_count() or 1,
+        threads=default_threads(),
     )

@@ -15,6 +15,15 @@ from functools import lru_cache
 from typing import Any
 
 
+def default_threads() -> int:
+    """OMP_NUM_THREADS, where it is a number from 1 up, else the processors that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
     # threads start when they are first needed, so the limit costs nothing
