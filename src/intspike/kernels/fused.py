@@ -1,12 +1,8 @@
-"""A body over all timesteps as one op: generated C where there is a compiler, else the oracle."""
+"""A body over all timesteps as one op on tensors: generated C where there is a compiler, else the oracle."""
 
 from __future__ import annotations
 
-import ctypes
-import itertools
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,12 +10,14 @@ import torch
 from torch import Tensor
 
 from ..errors import BadInput, BadProgram
-from ..native import compiler, load
+from ..native import compiler, split
+from ..native.loop_text import is_real
 from ..ops import Body
 from . import oracle
-from .render import Kernel, code_type, is_real, kernel, row_length
+from .loop import Neurons, pointers, prepare
 
-_DTYPES = {"uint8_t": torch.uint8, "int16_t": torch.int16, "int32_t": torch.int32, "float": torch.float32}
+# Parameter gradients are summed in so many parts of the batch, whatever the threads, so their bits do not depend on them.
+PARTS = 8
 
 
 def run(
@@ -35,52 +33,29 @@ def run(
     Returns:
         spikes [T, B, C, ...] float32, and for each state the stored codes (full precision: the membrane).
     """
-    if compiler() is None or current.dtype != torch.float32 or current.device.type != "cpu":
+    cc = compiler()
+    if cc is None or current.dtype != torch.float32 or current.device.type != "cpu":
         return oracle.run(body, current, parameters, timesteps)
-    shape = current.shape[1:]
     if len(current) not in (1, timesteps):
         raise BadInput(f"currents must be one frame or {timesteps}, not {len(current)}")
-    if any(len(p) != shape[1] for p in parameters.values()):
-        raise BadInput(f"parameters must have a row for each of {shape[1]} channels")
-    flat = current.reshape(len(current), shape[0], shape[1], -1)
+    if any(len(p) != current.shape[2] for p in parameters.values()):
+        raise BadInput(f"parameters must have a row for each of {current.shape[2]} channels")
+    names = tuple(p for p, t in parameters.items() if t.requires_grad and t.ndim == 1)
+    numbers = torch.stack([parameters[p].float() for p in names]) if names else torch.empty(0)
+    kind = torch.float32 if is_real(body) else torch.int32
+    arrays = {p: arrayed(t, kind) for p, t in parameters.items()}
+    wanted = frozenset(names) if torch.is_grad_enabled() and (names or current.requires_grad) else None
     try:
-        made = kernel(body, flat.shape[3] == 1)
-    except (
-        BadProgram
-    ):  # a derivative needs a value that no kernel keeps (in reals, a leak on the sum): slower
+        neurons = prepare(body, arrays, kind, wanted, cc)
+    except BadProgram:  # a derivative needs a value that no loop keeps (in reals, a leak on the sum): slower
         return oracle.run(body, current, parameters, timesteps)
-    numbers = torch.stack([parameters[p].float() for p in made.numbers])
-    tables = tuple(_padded(parameters[p], row_length(body, p)) for p in made.tables)
-    outputs = _Fused.apply(flat, numbers, body, made, tables, timesteps)
-    spikes, *codes = outputs
-    full = (timesteps, *shape)
-    return spikes.reshape(full), [c.reshape(full) for c in codes]
+    spikes, *codes = _Fused.apply(current.movedim(2, -1), numbers, names, neurons, timesteps, kind)
+    return spikes.movedim(-1, 2), [c.movedim(-1, 2) for c in codes]
 
 
-def _padded(table: Tensor, length: int) -> Tensor:
-    rows = table.detach().flatten(1)
-    return torch.nn.functional.pad(rows, (0, length - rows.shape[1]))
-
-
-@lru_cache(maxsize=1)
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="intspike")
-
-
-def split(function: Any, batch: int, *arguments: Any) -> None:
-    """Call a kernel on parts of the batch from threads; ctypes lets go of the interpreter lock."""
-    threads = max(1, min(torch.get_num_threads(), batch))
-    edges = [batch * k // threads for k in range(threads + 1)]
-    if threads == 1:
-        function(0, batch, *arguments)
-        return
-    work = [_pool(threads).submit(function, a, b, *arguments) for a, b in itertools.pairwise(edges)]
-    for w in work:
-        w.result()
-
-
-def _pointer(t: Tensor) -> int:
-    return t.data_ptr()
+def arrayed(t: Tensor, kind: torch.dtype) -> np.ndarray[Any, Any]:
+    """A parameter as numbers: integers exactly, or reals."""
+    return t.detach().to(torch.float32 if kind == torch.float32 else torch.float64).numpy()
 
 
 class _Fused(torch.autograd.Function):
@@ -89,80 +64,52 @@ class _Fused(torch.autograd.Function):
         ctx: Any,
         current: Tensor,
         numbers: Tensor,
-        body: Body,
-        made: Kernel,
-        tables: tuple[Tensor, ...],
+        names: tuple[str, ...],
+        neurons: Neurons,
         timesteps: int,
+        kind: torch.dtype,
     ) -> tuple[Tensor, ...]:
-        frames, batch, channels, positions = current.shape
-        current = current.detach().contiguous()
-        size = batch * channels * positions
-        stride = size if frames > 1 else 0
-        values = (
-            numbers.detach() if is_real(body) else numbers.detach().round().to(torch.int32)
-        ).contiguous()
-        if is_real(body):
-            values = values.float()
-        beta = numbers.detach()[made.numbers.index("beta")].clone() if "beta" in made.numbers else None
-        joined = (
-            torch.cat([t.detach().reshape(-1).to(torch.int32) for t in tables])
-            if tables
-            else values.to(torch.int32)
-        )
-        offsets = np.cumsum([0, *(t.numel() // channels for t in tables)]).astype(np.int64)
-        spikes = torch.empty((timesteps, batch, channels, positions))
-        codes = [
-            torch.empty((timesteps, batch, channels, positions), dtype=_DTYPES[code_type(body, j)])
-            for j in range(len(body.states))
-        ]
-        pointers = (ctypes.c_void_p * len(codes))(*(_pointer(c) for c in codes))
-        library = _library(made)
+        sums = current.detach().to(kind).contiguous()
+        shape = (timesteps, *sums.shape[1:])
+        spikes = torch.empty(shape, dtype=torch.uint8)
+        codes = neurons.empty_codes(shape)
+        elements = sums[0].numel()
+        rows = elements // neurons.channels
+        stride = elements if len(sums) > 1 else 0
         split(
-            library.forward, batch, channels, positions, timesteps, size, stride, _pointer(current),
-            _pointer(values), _pointer(joined), offsets.ctypes.data, _pointer(spikes), pointers,
+            neurons.forward, rows, torch.get_num_threads(), timesteps, elements, stride, sums.data_ptr(),
+            spikes.data_ptr(), pointers(codes),
         )  # fmt: skip
-        ctx.body, ctx.made, ctx.offsets, ctx.beta, ctx.frames = body, made, offsets, beta, frames
-        ctx.save_for_backward(values, joined, spikes, *codes)
+        ctx.neurons, ctx.names, ctx.stride = neurons, names, stride
+        ctx.save_for_backward(sums, spikes, *codes)
         ctx.mark_non_differentiable(*codes)
         ctx.set_materialize_grads(False)
-        return (spikes, *codes)
+        return (spikes.float(), *codes)
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        values, joined, spikes, *codes = ctx.saved_tensors
-        made: Kernel = ctx.made
-        gspikes = outputs[0]
-        if gspikes is None:
+        sums, spikes, *codes = ctx.saved_tensors
+        neurons: Neurons = ctx.neurons
+        if outputs[0] is None:
             return (None,) * 6
-        timesteps, batch, channels, positions = spikes.shape
-        gspikes = gspikes.contiguous()
-        size = batch * channels * positions
-        frames = ctx.frames
-        gcurrent = torch.empty((frames, batch, channels, positions))
-        count = max(1, len(made.gradients))
-        gnumbers = torch.zeros((batch, count, channels))
-        pointers = (ctypes.c_void_p * len(codes))(*(_pointer(c) for c in codes))
-        reals = _pointer(ctx.beta) if ctx.beta is not None else None
-        split(
-            _library(made).backward, batch, channels, positions, timesteps, size, size if frames > 1 else 0,
-            _pointer(gspikes), _pointer(values), _pointer(joined), ctx.offsets.ctypes.data, _pointer(spikes),
-            pointers, reals, _pointer(gcurrent), _pointer(gnumbers),
-        )  # fmt: skip
-        totals = gnumbers.sum(0)
-        grad = torch.zeros((len(made.numbers), channels))
-        for name, g in zip(made.gradients, totals, strict=False):
-            grad[made.numbers.index(name)] = g
+        gspikes = outputs[0].float().contiguous()
+        timesteps, elements = len(spikes), spikes[0].numel()
+        rows, channels = elements // neurons.channels, neurons.channels
+        gcurrent = torch.empty(sums.shape)
+        gnumbers = np.zeros((PARTS, max(1, len(neurons.made.gradients)), neurons.width))
+
+        def part(first: int, last: int) -> None:
+            for k in range(first, last):
+                a, b = rows * k // PARTS, rows * (k + 1) // PARTS
+                neurons.backward(
+                    a, b, timesteps, elements, ctx.stride, elements, gspikes.data_ptr() + 4 * a * channels,
+                    sums.data_ptr(), spikes.data_ptr(), pointers(codes), gcurrent.data_ptr(), gnumbers[k].ctypes.data,
+                )  # fmt: skip
+
+        split(part, PARTS, torch.get_num_threads())
+        totals = dict(zip(neurons.made.gradients, neurons.totals(gnumbers), strict=False))
+        grad = None
+        if ctx.names:
+            none = np.zeros(channels)
+            grad = torch.from_numpy(np.stack([totals.get(n, none) for n in ctx.names])).float()
         return gcurrent, grad, None, None, None, None
-
-
-@lru_cache(maxsize=64)
-def _library(made: Kernel) -> ctypes.CDLL:
-    cc = compiler()
-    assert cc is not None
-    library = load(made.source, cc)
-    integers, pointer = ctypes.c_int64, ctypes.c_void_p
-    library.forward.argtypes = [integers] * 7 + [pointer] * 6
-    library.forward.restype = None
-    library.backward.argtypes = [integers] * 7 + [pointer] * 9
-    library.backward.restype = None
-    return library

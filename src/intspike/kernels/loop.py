@@ -1,0 +1,151 @@
+"""A body's compiled time loops with their parameters packed: what runs neurons, on channels-last arrays.
+
+Arrays are torch tensors of sums [F, B, ..., C] (F is 1 where the input is static), outputs uint8 and codes [T, B, ..., C].
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..native import Compiler, load
+from ..native.loop_text import code_kind
+from ..native.loops import AFFINE, LANES, Loop, lane_of, loop, pack_rows, pack_tables, width_of
+from ..ops import Body
+
+C_TYPES = {torch.int16: "int16_t", torch.int32: "int32_t", torch.float32: "float", torch.uint8: "uint8_t"}
+_TORCH = {
+    "uint8_t": torch.uint8,
+    "int8_t": torch.int8,
+    "int16_t": torch.int16,
+    "int32_t": torch.int32,
+    "float": torch.float32,
+}
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """Compiled loops of a body and its parameters.
+
+    Attributes:
+        body: one timestep.
+        made: the loops.
+        width: lanes after which parameters repeat.
+        channels: C.
+        rows: parameters of `forward` (affine, numbers, tables) and of `backward`, as they are passed.
+    """
+
+    body: Body
+    made: Loop
+    library: Any
+    channels: int
+    width: int
+    affine: NDArray[Any]
+    numbers: NDArray[Any]
+    tables: NDArray[Any]
+    reals: NDArray[np.float32]
+
+    def forward(
+        self,
+        first: int,
+        last: int,
+        timesteps: int,
+        elements: int,
+        stride: int,
+        sums: int,
+        spikes: int,
+        codes: Any,
+    ) -> None:
+        """Rows first..last - 1 over time. Addresses of the first element; see `native.loops`."""
+        self.library.forward(
+            first, last, self.channels, self.width, timesteps, elements, stride, sums, self.affine.ctypes.data,
+            self.numbers.ctypes.data, self.tables.ctypes.data, spikes, codes,
+        )  # fmt: skip
+
+    def backward(
+        self,
+        first: int,
+        last: int,
+        timesteps: int,
+        elements: int,
+        stride: int,
+        gstride: int,
+        gspikes: int,
+        sums: int,
+        spikes: int,
+        codes: Any,
+        gcurrent: int,
+        gnumbers: int,
+    ) -> None:
+        """Adjoints of rows first..last - 1."""
+        self.library.backward(
+            first, last, self.channels, self.width, timesteps, elements, stride, gstride, gspikes, sums,
+            self.reals.ctypes.data, self.tables.ctypes.data, spikes, codes, gcurrent, gnumbers,
+        )  # fmt: skip
+
+    def totals(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Gradients [gradients, C] of parts [parts, gradients, width], added in order."""
+        return parts.sum(0).reshape(parts.shape[1], -1, self.channels).sum(1)
+
+    def empty_codes(self, shape: Sequence[int]) -> list[Tensor]:
+        """Arrays for the codes of each state."""
+        return [
+            torch.empty(shape, dtype=_TORCH[code_kind(self.body, j)]) for j in range(len(self.body.states))
+        ]
+
+
+def prepare(
+    body: Body,
+    parameters: Mapping[str, NDArray[Any]],
+    sums: torch.dtype,
+    gradients: frozenset[str] | None,
+    cc: Compiler,
+) -> Neurons:
+    """Compile a body's loops (once) and pack its parameters.
+
+    Args:
+        parameters: of each channel, integers (reals in full precision); `gain` and `bias` of the current may be among
+            them, and `beta` beside a carry table.
+        sums: type of the sums.
+        gradients: parameters that need gradients; None for forward alone.
+
+    Raises:
+        BadProgram: a derivative depends on something that is not stored.
+    """
+    lane = lane_of(body, parameters)
+    made = loop(body, lane, C_TYPES[sums], gradients=gradients)
+    channels = len(next(iter(parameters.values())))
+    width = width_of(channels)
+    wide = np.float32 if lane == "float" else np.int32
+    reals = pack_rows(
+        (*made.numbers, *(p for p in AFFINE if p not in made.numbers)), parameters, width, np.float32
+    )
+    return Neurons(
+        body, made, _library(made, gradients is not None, cc), channels, width,
+        pack_rows(AFFINE, parameters if made.lane == "float" or "gain" not in made.numbers else {"theta": parameters["theta"]}, width, wide),
+        pack_rows(made.numbers, parameters, width, LANES[lane]), pack_tables(body, made, parameters, width), reals,
+    )  # fmt: skip
+
+
+def pointers(tensors: Sequence[Tensor]) -> Any:
+    """The addresses of tensors as C's array of pointers."""
+    return (ctypes.c_void_p * max(1, len(tensors)))(*(t.data_ptr() for t in tensors))
+
+
+@lru_cache(maxsize=256)
+def _library(made: Loop, both: bool, cc: Compiler) -> Any:
+    library = load(made.source, cc)
+    library.forward.argtypes = [ctypes.c_int64] * 7 + [ctypes.c_void_p] * 6
+    library.forward.restype = None
+    if both:
+        library.backward.argtypes = [ctypes.c_int64] * 8 + [ctypes.c_void_p] * 8
+        library.backward.restype = None
+    return library
