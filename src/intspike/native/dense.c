@@ -8,18 +8,23 @@
  */
 #define STEPS UP(K, GROUP)
 #define VECTORS UP(M, LANES)
-#define CHUNK (VECTORS % 4 && VECTORS % 3 == 0 ? 3 : LESS(4, VECTORS))
+#define CHUNK LESS(2, VECTORS) /* so narrow that their weights stay in the first cache from row to row */
 #define ROWS LESS(12, REGISTERS / CHUNK)
+#define IN_PLACE (GROUP == 4 && K % 4 == 0)
 #define TILE (8 * ROWS) /* rows that read the weights once and choose their path together */
 
 /* Where events become slower than the dense path, measured: permille of nonzero inputs. */
-#define CROSSOVER (GROUP == 4 ? 230 : 400)
+#define CROSSOVER (GROUP == 4 ? (VECTORS > 4 ? 190 : VECTORS > 1 ? 100 : 40) : VECTORS > 4 ? (BYTES > 16 ? 550 : 400) : 30)
 
 #if BITS == 16
 #define RESULT int16_t
+#define WIDE vec_16
+#define CODES codes_16
 #define STORE vec_store_16
 #else
 #define RESULT int32_t
+#define WIDE vec
+#define CODES codes_32
 #define STORE vec_store_32
 #endif
 #define result RESULT
@@ -30,8 +35,6 @@
 #define EVENT_M (EVENT_VECTORS * EVENT_LANES)
 #define EVENT_CHUNK LESS(8, EVENT_VECTORS)
 
-typedef result NAME(wide) __attribute__((vector_size(BYTES)));
-typedef int8_t NAME(codes) __attribute__((vector_size(BYTES / sizeof(result))));
 
 #define DENSE_BYTES ((int64_t)STEPS * VECTORS * BYTES)
 #define EVENT_BYTES ((int64_t)K * EVENT_M)
@@ -117,21 +120,19 @@ INLINE void NAME(chunk)(const int vectors, const int rows, const unit *in, const
         NAME(block)(1, vectors, in + r * stride, stride, w, outputs, y + (int64_t)r * M);
 }
 
-static void NAME(dense)(const int rows, const uint8_t *x, const weight *w, result *y)
+/* `copy` holds TILE rows where inputs must be widened or the last step reads past a row. */
+APART void NAME(dense)(const int rows, const uint8_t *x, const weight *w, unit *copy, result *y)
 {
-#if GROUP == 4 && K % 4 == 0
+#if IN_PLACE
     const unit *in = x;
-    const int64_t stride = K;
+    (void)copy;
 #else
-    static _Thread_local unit in[TILE * STEPS * GROUP];
-    const int64_t stride = STEPS * GROUP;
-    for (int r = 0; r < rows; r++) {
+    const unit *in = copy;
+    for (int r = 0; r < rows; r++)
         for (int k = 0; k < K; k++)
-            in[r * stride + k] = x[(int64_t)r * K + k];
-        for (int k = K; k < stride; k++)
-            in[r * stride + k] = 0;
-    }
+            copy[r * STEPS * GROUP + k] = x[(int64_t)r * K + k];
 #endif
+    const int64_t stride = STEPS * GROUP;
     int v = 0;
     for (; v + CHUNK <= VECTORS; v += CHUNK)
         NAME(chunk)(CHUNK, rows, in, stride, w + (int64_t)v * LANES * STEPS * GROUP, M - v * LANES, y + v * LANES);
@@ -144,17 +145,15 @@ static void NAME(dense)(const int rows, const uint8_t *x, const weight *w, resul
 INLINE void NAME(gather)(const int vectors, const uint8_t *x, const uint32_t *index, const int n, const int8_t *w,
                          const int outputs, result *y)
 {
-    NAME(wide) sum[EVENT_CHUNK];
+    WIDE sum[EVENT_CHUNK];
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; v++)
-        sum[v] = (NAME(wide)){0};
+        sum[v] = (WIDE){0};
     for (int i = 0; i < n; i++) {
         const int8_t *row = w + (int64_t)index[i] * vectors * EVENT_LANES;
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++) {
-            NAME(codes) c;
-            memcpy(&c, row + v * EVENT_LANES, sizeof c);
-            const NAME(wide) wide = __builtin_convertvector(c, NAME(wide));
+            const WIDE wide = CODES(row + v * EVENT_LANES);
             sum[v] += MOST > 1 ? wide * (result)x[index[i]] : wide;
         }
     }
@@ -165,9 +164,8 @@ INLINE void NAME(gather)(const int vectors, const uint8_t *x, const uint32_t *in
     }
 }
 
-static void NAME(event)(const int rows, const uint8_t *x, const int8_t *w, result *y)
+APART void NAME(event)(const int rows, const uint8_t *x, const int8_t *w, uint32_t *index, result *y)
 {
-    static _Thread_local uint32_t index[K + 8];
     for (int r = 0; r < rows; r++, x += K, y += M) {
         const int n = nonzero_indices(x, K, index);
         int v = 0;
@@ -184,13 +182,15 @@ static void NAME(event)(const int rows, const uint8_t *x, const int8_t *w, resul
  * stands for CROSSOVER. */
 void NAME(run)(int64_t first, int64_t last, const uint8_t *x, const uint8_t *packed, result *y, int64_t permille)
 {
+    static _Thread_local uint32_t index[K + 16];
+    static _Thread_local unit copy[IN_PLACE ? 1 : TILE * STEPS * GROUP];
     const int64_t most = permille < 0 ? CROSSOVER : permille;
     for (int64_t n = first; n < last; n += TILE) {
         const int rows = (int)LESS(TILE, last - n);
         const uint8_t *in = x + n * K;
-        if (nonzeros(in, (int64_t)rows * K) * 1000 < most * rows * K)
-            NAME(event)(rows, in, (const int8_t *)packed + DENSE_BYTES, y + n * M);
+        if (most && nonzeros(in, (int64_t)rows * K) * 1000 < most * rows * K)
+            NAME(event)(rows, in, (const int8_t *)packed + DENSE_BYTES, index, y + n * M);
         else
-            NAME(dense)(rows, in, (const weight *)(const void *)packed, y + n * M);
+            NAME(dense)(rows, in, (const weight *)(const void *)packed, copy, y + n * M);
     }
 }

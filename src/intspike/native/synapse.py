@@ -43,7 +43,7 @@ class ConvShape:
         out_channels: CO.
         kernel, stride, padding: (rows, columns).
         pool: window and stride of the max-pool; (1, 1) is none.
-        most: the largest input, 1..255; 1 spares a multiplication.
+        most: the largest input, 1..255.
     """
 
     channels: int
@@ -84,7 +84,6 @@ class ConvShape:
             "CI": self.channels, "H": self.height, "W": self.width, "CO": self.out_channels,
             "KH": self.kernel[0], "KW": self.kernel[1], "STRIDE_H": self.stride[0], "STRIDE_W": self.stride[1],
             "PAD_H": self.padding[0], "PAD_W": self.padding[1], "POOL_H": self.pool[0], "POOL_W": self.pool[1],
-            "MOST": self.most,
         }  # fmt: skip
 
 
