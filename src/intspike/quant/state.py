@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import BadInput
 from ..ops import Carry, Form, Leak, Shift
 from ..ops.codec import Stores, Table, Uniform
 from . import levels as level_sets
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Gradient = Literal["pass", "block ends"]
 
@@ -66,6 +69,24 @@ class ThresholdCentred:
         """theta must reach 2^resolution LSB, so that levels are distinct integers."""
         return self.bits + 4
 
+    def quantize(self, u: Tensor, theta: float = 1.0) -> Tensor:
+        """Every value of u as it is once stored: the level of its code, in units of u.
+
+        No value crosses theta and 0 stays 0. What is stored after reset is the pair of code and spike, so theta
+        and above becomes theta plus the level of what a reset by subtraction leaves. The gradient passes
+        straight through, or is blocked where the code is the lowest or the highest (`gradient`). nan stays nan.
+
+        Args:
+            u: membrane potentials, float32, any shape.
+            theta: the threshold; `u >= theta` fires.
+
+        Raises:
+            BadInput: u is not float32, or theta is no positive number.
+        """
+        from .codec import quantize
+
+        return quantize(self, u, theta)
+
 
 @dataclass(frozen=True)
 class UniformState:
@@ -118,6 +139,16 @@ class UniformState:
     def resolution(self) -> int:
         """theta must reach 2^resolution LSB, so that the step need not be finer than one."""
         return max(8, self.bits - 2)
+
+    def quantize(self, u: Tensor, theta: float = 1.0) -> Tensor:
+        """Every value of u as it is once stored: the level of its code, in units of u.
+
+        As in ThresholdCentred, but that codes which wrap can cross theta. Before reset the step is the smallest
+        that covers low..high and has theta midway between two codes.
+        """
+        from .codec import quantize
+
+        return quantize(self, u, theta)
 
 
 StateQuantizer = ThresholdCentred | UniformState
