@@ -7,6 +7,10 @@ BASE    := $(VENV)/.ready-base
 DOCS    := $(VENV)/.ready-docs
 WORKERS ?= 2
 
+BENCH_VENV := .venv-bench
+BENCH_PY   := $(BENCH_VENV)/bin/python
+BENCH      := $(BENCH_VENV)/.ready
+
 # The first Python that is new enough; another one: make PYTHON=/path/to/python
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -17,7 +21,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow lint types docs clean
+.PHONY: help venv demo test test-slow lint types docs bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -41,6 +45,11 @@ lint: $(BASE)  ## ruff: rules and format
 types: $(BASE)  ## pyright
 	$(PY) -m pyright
 
+# Against other packages, in an environment of their own; the second run is for the column "unpinned"
+bench: $(BENCH)  ## speed against other packages, within ten minutes (benchmarks/table.md)
+	$(BENCH_PY) -m benchmarks --pin
+	$(BENCH_PY) -m benchmarks --rounds 3
+
 # The op table is written by the code it describes
 docs: $(DOCS)  ## build the documentation into site/
 	text="$$($(PY) -m intspike.ops.docs)" && printf '%s\n' "$$text" > docs/ops.md
@@ -59,6 +68,14 @@ $(BASE): pyproject.toml constraints.txt
 
 $(DOCS): $(BASE)
 	$(PY) -m pip install -q -c constraints.txt -e ".[docs]"
+	@touch $@
+
+# The peers without what they ask for: torchvision and torchaudio would replace torch
+$(BENCH): export PIP_CONSTRAINT = benchmarks/constraints.txt
+$(BENCH): pyproject.toml constraints.txt benchmarks/constraints.txt
+	@$(BENCH_PY) -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory venv VENV=$(BENCH_VENV)
+	$(BENCH_PY) -m pip install -e ".[torch]" dependencies loguru unfoldNd
+	$(BENCH_PY) -m pip install --no-deps snntorch brevitas spikingjelly
 	@touch $@
 
 # Some systems have venv without its own pip; then the system's pip installs one

@@ -1,0 +1,106 @@
+"""The command line of the benchmarks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from intspike.errors import IntspikeError
+
+from . import catalog, machine, results
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+console, errors = Console(), Console(stderr=True)
+SECONDS = 240  # of one benchmark, after which it counts as failed
+
+
+@app.command()
+def run(
+    only: Annotated[str | None, typer.Option(help="one benchmark by name")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="rounds of each (default: its own number)")
+    ] = None,
+    pin: Annotated[bool, typer.Option("--pin", help="bind threads to cores, one each")] = False,
+    names: Annotated[bool, typer.Option("--list", help="list the benchmarks, run none")] = False,
+) -> None:
+    """Measure, keep the rows in benchmarks/results.json, print the table.
+
+    Finished rows are kept whatever happens later. A run without --pin adds the column "unpinned" to pinned rows.
+    """
+    if names:
+        table = Table("name", "work", "peers")
+        for b in catalog.BENCHMARKS:
+            table.add_row(b.name, b.what, "\n".join(g.peer for g in b.goals))
+        console.print(table)
+        return
+    failed = False
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=console,
+    ) as progress:  # fmt: skip
+        for b in catalog.chosen(only):
+            if b.unit == "MB" and not pin and not only:
+                continue  # memory does not depend on where threads run
+            rows = _measure(b, rounds or b.rounds, pin, progress)
+            failed |= rows is None
+            if rows:
+                results.publish(results.keep(rows))
+                for r in rows:
+                    unequal = "" if r["equal"] else "  [bold red]NOT EQUAL[/]"
+                    progress.console.print(
+                        f"{b.name}: {r['ratio']:g} x {r['peer']}{unequal}", highlight=False
+                    )
+                    failed |= not r["equal"]
+    console.print(f"{results.RESULTS} and {results.TABLE}", soft_wrap=True, highlight=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _measure(b: catalog.Benchmark, rounds: int, pin: bool, progress: Progress) -> list[results.Row] | None:
+    """The rows of a benchmark; [] where it cannot run here, None where it failed. Both are said."""
+    task = progress.add_task(b.name, total=rounds)
+    command = [sys.executable, "-m", f"{__package__}.worker", b.name, str(rounds), str(pin)]
+    environment = machine.environment(pin, keep_pages=b.unit == "ms")
+    command = ["timeout", str(SECONDS), *command]
+    with (
+        tempfile.TemporaryFile("w+") as said_wrong,
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=said_wrong, text=True) as p,
+    ):
+        assert p.stdout is not None
+        for line in p.stdout:
+            said = json.loads(line)
+            if isinstance(said, list):
+                progress.update(task, completed=said[1], total=said[2])
+            elif "missing" in said:
+                progress.console.print(
+                    f"{b.name}: left out, {said['missing']}", highlight=False, markup=False
+                )
+                return []
+            else:
+                return said["rows"]
+        p.wait()
+        said_wrong.seek(0)
+        why = f"longer than {SECONDS} s" if p.returncode == 124 else said_wrong.read().strip()[-2000:]
+        progress.console.print(f"{b.name} failed: {why}", highlight=False, markup=False)
+        return None
+
+
+def main() -> None:
+    """Entry point: errors raised on purpose become one line."""
+    try:
+        app()
+    except IntspikeError as e:
+        errors.print(f"error: {e}", highlight=False, markup=False, soft_wrap=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()
