@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from intspike import nn
-from intspike.kernels import conv_pool, fused
-from intspike.nn import Network, calibrate, quantize
+from intspike.kernels import fused
+from intspike.nn import Network, calibrate, compiled, quantize
 from intspike.ops import Dyadic, Shift, Triangle
 from intspike.quant import QuantConfig, ThresholdCentred, Uniform, UniformState
 
@@ -181,7 +181,7 @@ def random_network(choose: Choose, numbers: random.Random) -> Made:
 
 def without_kernels(monkeypatch: Any) -> None:
     """Torch alone computes: no compiling, for tests of many networks (kernels have tests of their own)."""
-    for module in (fused, conv_pool):
+    for module in (fused, compiled):
         monkeypatch.setattr(module, "compiler", lambda: None)
 
 

@@ -14,10 +14,8 @@ from ..native import compiler, split
 from ..native.loop_text import is_real
 from ..ops import Body
 from . import oracle
+from .frames import PARTS
 from .loop import Neurons, pointers, prepare
-
-# Parameter gradients are summed in so many parts of the batch, whatever the threads, so their bits do not depend on them.
-PARTS = 8
 
 
 def run(

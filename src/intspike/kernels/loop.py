@@ -1,6 +1,6 @@
 """A body's compiled time loops with their parameters packed: what runs neurons, on channels-last arrays.
 
-Arrays are torch tensors of sums [F, B, ..., C] (F is 1 where the input is static), outputs uint8 and codes [T, B, ..., C].
+Arrays are torch tensors: sums [F, B, ..., C] (F is 1 where the input is static), outputs and codes [T, B, ..., C].
 """
 
 from __future__ import annotations
@@ -128,9 +128,9 @@ def prepare(
     reals = pack_rows(
         (*made.numbers, *(p for p in AFFINE if p not in made.numbers)), parameters, width, np.float32
     )
+    outside = parameters if "gain" not in made.numbers else {"theta": parameters["theta"]}
     return Neurons(
-        body, made, _library(made, gradients is not None, cc), channels, width,
-        pack_rows(AFFINE, parameters if made.lane == "float" or "gain" not in made.numbers else {"theta": parameters["theta"]}, width, wide),
+        body, made, _library(made, gradients is not None, cc), channels, width, pack_rows(AFFINE, outside, width, wide),
         pack_rows(made.numbers, parameters, width, LANES[lane]), pack_tables(body, made, parameters, width), reals,
     )  # fmt: skip
 

@@ -18,7 +18,6 @@ from torch.nn import functional as F
 
 from .. import kernels
 from ..errors import BadInput
-from ..kernels import conv_pool
 from ..neuron.constants import table_levels
 from ..ops import Form, trace
 from ..quant import QuantConfig, StateQuantizer, ThresholdCentred, UniformState, WeightQuantizer, form_of
@@ -173,14 +172,16 @@ class Group(torch.nn.Module):
         assert self.weight is not None
         return [self.weight.codes(m.weight, self.step) for m in self.modules_of_synapses]
 
-    def _real(self, sums: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
+    def affine(self, statistics: tuple[Tensor, Tensor, int] | None, scale: float) -> tuple[Tensor, Tensor]:
         """Gain and offset of the current per channel, I = gain * S + offset, in float64.
 
         Args:
-            sums: integer sums that the norm sees, for batch statistics; None: running statistics.
+            statistics: mean and variance of the sums that the norm sees, and of how many; None: running statistics.
             scale: real value of one input code.
         """
-        gain = self.step.double().expand(self.channels) * scale
+        gain = torch.full((self.channels,), scale, dtype=torch.float64)
+        if self.weight is not None:
+            gain = self.step.double() * gain
         offset = torch.zeros(self.channels, dtype=torch.float64)
         for m in self.modules_of_synapses:
             if m.bias is not None:
@@ -189,15 +190,15 @@ class Group(torch.nn.Module):
         if self.pool is not None and isinstance(self.pool, torch.nn.AvgPool2d) and self.order == "pool first":
             gain = gain / area(self.pool)
         if norm is not None:
-            if sums is None:
+            if statistics is None:
                 assert norm.running_mean is not None
                 assert norm.running_var is not None
                 mean, variance = norm.running_mean.double(), norm.running_var.double()
             else:
-                mean_sum, variance_sum = moments(sums)
+                mean_sum, variance_sum, count = statistics
                 mean = gain * mean_sum + offset
                 variance = gain.square() * variance_sum
-                self._track(norm, mean, variance, sums.numel() // self.channels)
+                self._track(norm, mean, variance, count)
             slope = torch.rsqrt(variance + norm.eps)
             if norm.affine:
                 slope = slope * norm.weight.double()
@@ -234,7 +235,9 @@ class Group(torch.nn.Module):
         if self._frozen is None or self._frozen_version != version:  # also after a change in place
             with torch.no_grad():
                 codes = [c.round() for c in self.codes()]
-                _, made, origin = neuron_integers(self.name, self.neuron, self.form, *self._real(None, scale))
+                _, made, origin = neuron_integers(
+                    self.name, self.neuron, self.form, *self.affine(None, scale)
+                )
                 rows = torch.stack([c.double().abs().flatten(1).sum(1) for c in codes]).sum(0)
             window = area(self.pool) if isinstance(self.pool, torch.nn.AvgPool2d) else 1
             sums = rows.numpy() * most * window
@@ -247,26 +250,46 @@ class Group(torch.nn.Module):
 
     # --- forward ----------------------------------------------------------------------------------------
 
+    @property
+    def batch_statistics(self) -> bool:
+        """Whether the norm uses statistics of this batch."""
+        return self.norm is not None and self.norm.training
+
+    def sign(self) -> Tensor:
+        """-1 where the norm's gain is negative, else 1."""
+        if self.norm is None or not self.norm.affine:
+            return torch.ones(self.channels)
+        return torch.where(self.norm.weight.detach() < 0, -1.0, 1.0)
+
+    def reals(self) -> dict[str, Tensor]:
+        """Parameters of the neuron in full precision."""
+        theta, d = self.neuron.theta, self.neuron.equation.spikes
+        known = {"theta": theta, "reset": theta, "beta": self.neuron.beta}
+        return known | {f"theta.{k}": theta * k for k in range(2, d + 1)}
+
+    def check(self, frames: Sequence[tuple[int, ...]]) -> None:
+        """Refuse frames that the synapses cannot read.
+
+        Raises:
+            BadInput: which synapse, what it must read and what it is given.
+        """
+        for name, m, frame in zip(self.synapse_names, self.modules_of_synapses, frames, strict=True):
+            _check_frame(name, m, frame)
+
     def forward(
         self, inputs: list[Tensor], scale: float, most: float, timesteps: int
     ) -> tuple[Tensor, list[Tensor]]:
-        """Spikes [T, B, C, ...] and stored codes (in full precision, membranes) of each state.
+        """Spikes [T, B, C, ...] and stored codes (in full precision, membranes) of each state, by torch's own ops.
+
+        `compiled.run` does the same in compiled kernels where it covers the group.
 
         Args:
             inputs: of each synapse, [T or 1, B, ...]; integer codes where the group is quantized.
             scale, most: real value of one input code, and the largest.
         """
-        for name, m, x in zip(self.synapse_names, self.modules_of_synapses, inputs, strict=True):
-            _check_frame(name, m, tuple(x.shape[2:]))
         equation = self.neuron.equation
         if not self.quantized:
-            current = self._current(inputs)
-            body = trace(equation, Form())
-            theta = self.neuron.theta
-            parameters = {"theta": theta, "reset": theta, "beta": self.neuron.beta}
-            for d in range(2, equation.spikes + 1):
-                parameters[f"theta.{d}"] = theta * d
-            return kernels.run(body, current, parameters, timesteps)
+            return kernels.run(trace(equation, Form()), self._current(inputs), self.reals(), timesteps)
         body = trace(equation, self.form)
         if not self.training:
             made = self.integers(scale, most)
@@ -275,19 +298,16 @@ class Group(torch.nn.Module):
             if equation.has_leak:
                 tensors["beta"] = self.neuron.beta
             sign = torch.from_numpy(made.constants["gain"])
-            sums = self._pooled_sums(inputs, codes, sign).round()  # exact already; a guard
+            sums = self._pooled(self._sums(inputs, codes), sign).round()  # exact already; a guard
             return kernels.run(body, sums, tensors, timesteps)
-        sign = torch.ones(self.channels)
-        if self.norm is not None and self.norm.affine:
-            sign = torch.where(self.norm.weight.detach() < 0, -1.0, 1.0)
-        batch_statistics = self.norm is not None and self.norm.training
+        sign, batch_statistics = self.sign(), self.batch_statistics
         if self.order == "norm first" and batch_statistics:
             sums = self._sums(inputs, self.codes())
-            gain, offset = self._real(_folded(sums), scale)
+            gain, offset = self.affine(_statistics(sums), scale)
             sums = self._pooled(sums, sign)
         else:
-            sums = self._pooled_sums(inputs, self.codes(), sign)
-            gain, offset = self._real(_folded(sums) if batch_statistics else None, scale)
+            sums = self._pooled(self._sums(inputs, self.codes()), sign)
+            gain, offset = self.affine(_statistics(sums) if batch_statistics else None, scale)
         tensors, _, _ = neuron_integers(self.name, self.neuron, self.form, gain, offset)
         return kernels.run(body, sums, tensors, timesteps)
 
@@ -299,38 +319,18 @@ class Group(torch.nn.Module):
         assert total is not None
         return total
 
-    def _fused(self, inputs: list[Tensor], weights: list[Tensor], sign: Tensor) -> Tensor | None:
-        """Convolution and max-pool as one op, where there is one plain convolution; else None."""
-        m, x = self.modules_of_synapses[0], inputs[0]
-        if (
-            len(inputs) > 1
-            or not isinstance(m, torch.nn.Conv2d)
-            or not isinstance(self.pool, torch.nn.MaxPool2d)
-        ):
-            return None
-        if not conv_pool.applies(x, m, self.pool):
-            return None
-        return _unfolded(
-            conv_pool.run(_folded(x), weights[0], self._flip(sign), pair(self.pool.kernel_size)[0]), x
-        )
-
-    def _pooled_sums(self, inputs: list[Tensor], codes: list[Tensor], sign: Tensor) -> Tensor:
-        """Sums behind the pool."""
-        fused = self._fused(inputs, codes, sign)
-        return self._pooled(self._sums(inputs, codes), sign) if fused is None else fused
-
     def _pooled(self, sums: Tensor, sign: Tensor) -> Tensor:
         """Integer pool: a sum, or a maximum (a minimum where a negative gain comes before it)."""
         if self.pool is None:
             return sums
         if isinstance(self.pool, torch.nn.AvgPool2d):
             return _unfolded(summed(self.pool, _folded(sums)), sums)
-        flip = self._flip(sign).to(sums.dtype)[:, None, None]
+        flip = self.flip(sign).to(sums.dtype)[:, None, None]
         if bool((flip > 0).all()):
             return _unfolded(self.pool(_folded(sums)), sums)
         return _unfolded(self.pool(_folded(sums) * flip) * flip, sums)
 
-    def _flip(self, sign: Tensor) -> Tensor:
+    def flip(self, sign: Tensor) -> Tensor:
         """-1 where a max-pool takes minima: behind a norm of negative gain; else 1."""
         return torch.where((sign < 0) & (self.order == "norm first"), -1.0, 1.0)
 
@@ -340,12 +340,7 @@ class Group(torch.nn.Module):
         if self.weight is not None:
             step = self.step
             weights = [c * step.reshape(-1, *(1,) * (c.ndim - 1)) for c in self.codes()]
-        total = self._sums(inputs, weights) if self.order == "norm first" else None
-        pool, norm = self.pool, self.norm
-        if total is None:
-            total = self._fused(inputs, weights, torch.ones(self.channels))
-            pool = self.pool if total is None else None
-            total = self._sums(inputs, weights) if total is None else total
+        total, pool, norm = self._sums(inputs, weights), self.pool, self.norm
         for m in self.modules_of_synapses:
             if m.bias is not None:
                 total = total + m.bias.reshape(-1, *(1,) * (total.ndim - 3))
@@ -361,6 +356,11 @@ class Group(torch.nn.Module):
 
 def _folded(x: Tensor) -> Tensor:
     return x.flatten(0, 1)
+
+
+def _statistics(sums: Tensor) -> tuple[Tensor, Tensor, int]:
+    folded = _folded(sums)
+    return *moments(folded), folded.numel() // folded.shape[1]
 
 
 def _unfolded(y: Tensor, like: Tensor) -> Tensor:

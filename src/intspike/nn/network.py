@@ -11,8 +11,12 @@ import torch
 from torch import Tensor, fx
 
 from ..errors import BadInput, NotLowerable
+from ..kernels.frames import Frames, from_tensor
+from . import compiled
 from .group import Group, Norm, Pool, Synapse, area, pair, summed
 from .neuron import Input, Neuron
+
+Value = Tensor | Frames  # between layers
 
 _SYNAPSES = (torch.nn.Conv2d, torch.nn.Linear)
 _POOLS = (torch.nn.MaxPool2d, torch.nn.AvgPool2d)
@@ -259,9 +263,9 @@ class Network(torch.nn.Module):
         """Everything the network does on inputs [T, B, ...], without gradients."""
         with torch.no_grad():
             _, spikes, states = self._run(x)
-        return Record(spikes, states)
+        return Record({n: _tensor(v) for n, v in spikes.items()}, states)
 
-    def _run(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, list[Tensor]]]:
+    def _run(self, x: Tensor) -> tuple[Tensor, dict[str, Value], dict[str, list[Tensor]]]:
         if not isinstance(x, Tensor) or x.ndim < 2:  # pyright: ignore[reportUnnecessaryIsInstance]
             what = list(x.shape) if isinstance(x, Tensor) else type(x).__name__
             raise BadInput(f"inputs must be a tensor [T, B, ...], not {what}; encode.direct(x, T) adds time")
@@ -277,23 +281,63 @@ class Network(torch.nn.Module):
             )
         integer = modes == {True}
         self._check_codes(x, integer)
-        values: dict[str, Tensor] = {}
-        scales, most = value_scales(self) if integer else ({}, {})
-        spikes: dict[str, Tensor] = {}
+        values: dict[str, Value] = {}
+        if integer:
+            scales, most = value_scales(self)
+        else:  # only what is still codes has a scale
+            scales, most = {self.input_name: self.input.scale}, {}
+        spikes: dict[str, Value] = {}
         states: dict[str, list[Tensor]] = {}
         for s in self.steps:
             if s.kind == "input":
-                x = x.to(torch.get_default_dtype())
-                values[s.name] = x if integer else x * self.input.scale
+                values[s.name] = self._input(x, integer)
             elif s.kind == "group":
-                group = self.groups[s.name]
-                scale, largest = scales.get(s.inputs[0], 1.0), max(most.get(i, 1.0) for i in s.inputs)
-                out, kept = group([values[i] for i in s.inputs], scale, largest, timesteps)
-                values[s.name] = spikes[s.name] = out
-                states[s.name] = kept
+                values[s.name], states[s.name] = self._run_group(s, values, scales, most, timesteps, integer)
+                spikes[s.name] = values[s.name]
+                most.setdefault(s.name, float(self.groups[s.name].neuron.equation.spikes))  # type: ignore[union-attr]
+            elif s.kind == "flatten" and isinstance(first := values[s.inputs[0]], Frames):
+                values[s.name] = first.flattened()
+                scales.setdefault(s.name, scales.get(s.inputs[0], 1.0))
             else:
-                values[s.name] = self._operation(s, [values[i] for i in s.inputs], integer)
-        return values[self.output], spikes, states
+                inputs = [_tensor(values[i], 1.0 if integer else scales.get(i, 1.0)) for i in s.inputs]
+                values[s.name] = self._operation(s, inputs, integer)
+        return _tensor(values[self.output]), spikes, states
+
+    @property
+    def input_name(self) -> str:
+        return self.steps[0].name
+
+    def _input(self, x: Tensor, integer: bool) -> Value:
+        if x.dtype == torch.uint8 and x.device.type == "cpu" and self.input.high <= 255:
+            return Frames(x.movedim(2, -1).contiguous() if x.ndim > 3 else x.contiguous(), self.input.high)
+        x = x.to(torch.get_default_dtype())
+        return x if integer else x * self.input.scale
+
+    def _run_group(
+        self,
+        s: Step,
+        values: dict[str, Value],
+        scales: dict[str, float],
+        most: dict[str, float],
+        timesteps: int,
+        integer: bool,
+    ) -> tuple[Value, list[Tensor]]:
+        """A group on compiled kernels where they cover it, else by torch's ops."""
+        group = self.groups[s.name]
+        assert isinstance(group, Group)
+        inputs = [values[i] for i in s.inputs]
+        group.check([tuple(v.shape) if isinstance(v, Frames) else tuple(v.shape[2:]) for v in inputs])
+        scale, largest = scales.get(s.inputs[0], 1.0), max(most.get(i, 1.0) for i in s.inputs)
+        if len(inputs) == 1:
+            x = inputs[0]
+            if isinstance(x, Tensor) and s.inputs[0] in most and largest <= 255 and x.dtype == torch.float32:
+                x = from_tensor(x, int(largest))
+            if isinstance(x, Frames) and (done := compiled.run(group, x, scale, timesteps)) is not None:
+                return done[0], [c.movedim(-1, 2) for c in done[1]]
+        tensors = [
+            _tensor(v, 1.0 if integer else scales.get(i, 1.0)) for i, v in zip(s.inputs, inputs, strict=True)
+        ]
+        return group(tensors, scale, largest, timesteps)
 
     def _check_codes(self, x: Tensor, integer: bool) -> None:
         """Refuse what is no code: it would be scaled twice, or leave the range that sums are proved for."""
@@ -331,6 +375,13 @@ class Network(torch.nn.Module):
                     raise NotLowerable(f"{s.name} has no integer form; {_REPAIR}")
                 y = s.module(x.flatten(0, 1))
                 return y.reshape(*x.shape[:2], *y.shape[1:])
+
+
+def _tensor(v: Value, scale: float = 1.0) -> Tensor:
+    """A value as a float tensor [T, B, C, ...], in reals where its codes have a scale."""
+    if isinstance(v, Tensor):
+        return v
+    return v.tensor() if scale == 1 else v.tensor() * scale
 
 
 def value_scales(net: Network) -> tuple[dict[str, float], dict[str, float]]:

@@ -1,0 +1,275 @@
+"""One layer over all timesteps on compiled kernels: a synapse, batch moments, a body's time loop; forward and backward.
+
+Two ops of autograd, with the small arithmetic of each channel (norm, thresholds, rounding) between them in torch:
+`sums` gives the moments of the synaptic sums, `spikes` takes the integers that follow from them. What is large stays in
+the `Layer` that both share: sums and codes forward, one tile at a time backward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..native import Compiler, split
+from ..native import gradient as gradients
+from ..native import synapse as synapses
+from ..native.synapse import ConvShape, Shape
+from ..ops import Body
+from .frames import PARTS, Frames, Sink, Tile, part
+from .loop import C_TYPES, Neurons, pointers, prepare
+
+
+class Layer:
+    """One forward pass of a layer.
+
+    Args:
+        x: what its synapse reads.
+        shape: of the synapse, with the pool behind it.
+        timesteps: T.
+        cc: the compiler.
+    """
+
+    def __init__(self, x: Frames, shape: Shape, timesteps: int, cc: Compiler):
+        self.x, self.shape, self.timesteps, self.cc = x, shape, timesteps, cc
+        self.frames, self.batch = x.data.shape[:2]
+        out = (*shape.out, shape.out_channels) if isinstance(shape, ConvShape) else (shape.outputs,)
+        self.channels = out[-1]
+        self.out = out
+        self.sums = torch.empty(0)
+        self.winner: Tensor | None = None
+        self.neurons: Neurons | None = None
+        self.spikes = torch.empty(0)
+        self.codes: list[Tensor] = []
+        self.weight = torch.empty(0)
+        self.gcurrent: Tensor | None = None
+        self.gnumbers: NDArray[np.float64] = np.empty(0)
+
+    # --- forward ----------------------------------------------------------------------------------------
+
+    def integrate(self, weight: Tensor, flip: NDArray[np.int32] | None) -> None:
+        """The synaptic sums behind the pool: integers where weights are integer codes (`flip` is then given).
+
+        Args:
+            weight: codes [CO, CI, KH, KW] or [M, K]; real weights where they are not whole.
+        """
+        self.weight = weight.detach()
+        size = (self.frames, self.batch, *self.out)
+        pooled = isinstance(self.shape, ConvShape) and self.shape.pool != (1, 1)
+        self.winner = torch.empty(size, dtype=torch.uint8) if pooled else None
+        flips = flip if flip is not None else np.ones(self.channels, np.int32)
+        whole = self._codes()
+        count, threads = self.frames * self.batch, torch.get_num_threads()
+        winner = self.winner.data_ptr() if self.winner is not None else None
+        if whole is None:
+            self.sums = torch.empty(size)
+            run = gradients.scatter(self.shape, self.cc)
+            ordered = self.weight.reshape(*self.weight.shape, *(1,) * (4 - self.weight.ndim))
+            ordered = ordered.permute(1, 2, 3, 0).contiguous()
+            split(
+                run, count, threads, self.x.data.data_ptr(), ordered.data_ptr(), flips.ctypes.data,
+                self.sums.data_ptr(), winner,
+            )  # fmt: skip
+            return
+        bits = (
+            16
+            if int(np.abs(whole.astype(np.int32)).reshape(len(whole), -1).sum(1).max()) * self.x.most
+            < 1 << 15
+            else 32
+        )
+        self.sums = torch.empty(size, dtype=torch.int16 if bits == 16 else torch.int32)
+        if isinstance(self.shape, ConvShape):
+            kernel = synapses.conv(self.shape, bits)
+            packed = kernel.pack(whole)
+            split(
+                kernel.run, count, threads, self.x.data.data_ptr(), packed.ctypes.data, flips.ctypes.data,
+                self.sums.data_ptr(), winner,
+            )  # fmt: skip
+        else:
+            kernel = synapses.dense(self.shape, bits)
+            packed = kernel.pack(whole)
+            split(
+                kernel.run, count, threads, self.x.data.data_ptr(), packed.ctypes.data, self.sums.data_ptr()
+            )
+
+    def _codes(self) -> NDArray[np.int8] | None:
+        """Weights as bytes, where they are whole and fit."""
+        w = self.weight.numpy()
+        codes = w.astype(np.int8)
+        return codes if np.array_equal(codes, w) else None
+
+    def moments(self) -> Tensor:
+        """Sums and sums of squares of each channel's synaptic sums, float64 [2, C]."""
+        rows = self.sums.numel() // self.channels
+        run = gradients.moments(C_TYPES[self.sums.dtype], self.cc)
+        parts = np.zeros((PARTS, 2, self.channels))
+
+        def some(first: int, last: int) -> None:
+            for k in range(first, last):
+                run(
+                    rows * k // PARTS,
+                    rows * (k + 1) // PARTS,
+                    self.channels,
+                    self.sums.data_ptr(),
+                    parts[k].ctypes.data,
+                )
+
+        split(some, PARTS, torch.get_num_threads())
+        return torch.from_numpy(parts.sum(0))
+
+    def fire(self) -> None:
+        """Codes and spikes from the sums."""
+        assert self.neurons is not None
+        size = (self.timesteps, self.batch, *self.out)
+        self.spikes = torch.empty(size, dtype=torch.uint8)
+        self.codes = self.neurons.empty_codes(size)
+        elements = self.spikes[0].numel()
+        split(
+            self.neurons.forward, elements // self.channels, torch.get_num_threads(), self.timesteps, elements,
+            elements if self.frames > 1 else 0, self.sums.data_ptr(), self.spikes.data_ptr(), pointers(self.codes),
+        )  # fmt: skip
+
+    # --- backward ---------------------------------------------------------------------------------------
+
+    def receive(self, k: int, a: int, b: int, tile: Tile) -> None:
+        """Adjoints of samples a..b - 1 from the gradient of their spikes."""
+        assert self.neurons is not None
+        assert self.gcurrent is not None
+        elements = self.spikes[0].numel()
+        rows = elements // self.batch // self.channels  # of one sample
+        self.neurons.backward(
+            a * rows, b * rows, self.timesteps, elements, elements if self.frames > 1 else 0, tile[0].size,
+            tile.ctypes.data, self.sums.data_ptr(), self.spikes.data_ptr(), pointers(self.codes),
+            self.gcurrent.data_ptr(), self.gnumbers[k].ctypes.data,
+        )  # fmt: skip
+
+    def open(self) -> None:
+        """Room for the gradients of a backward pass."""
+        assert self.neurons is not None
+        self.gcurrent = torch.zeros(self.sums.shape)
+        self.gnumbers = np.zeros((PARTS, max(1, len(self.neurons.made.gradients)), self.neurons.width))
+
+    def weight_gradient(self, slope: NDArray[np.float32], offset: NDArray[np.float32]) -> Tensor:
+        """The gradient to the weights; that of the input goes to its sink on the way."""
+        assert self.gcurrent is not None
+        made = gradients.gradient(self.shape, C_TYPES[self.sums.dtype], self.cc)
+        ordered = np.ascontiguousarray(made.arrange(self.weight.numpy()))
+        sums = made.sums(PARTS)
+        fixed = (
+            self.x.data.data_ptr(), self.sums.data_ptr(), self.gcurrent.data_ptr(), slope.ctypes.data,
+            offset.ctypes.data, self.winner.data_ptr() if self.winner is not None else None, ordered.ctypes.data,
+        )  # fmt: skip
+
+        def produce(k: int, a: int, b: int, tile: Tile | None) -> None:
+            made.function(
+                a, b, self.batch, self.frames, *fixed, tile.ctypes.data if tile is not None else None,
+                sums[k].ctypes.data,
+            )  # fmt: skip
+
+        if self.x.sink is not None:
+            self.x.sink.push(produce)
+        else:
+
+            def some(first: int, last: int) -> None:
+                for k in range(first, last):
+                    a, b = part(self.batch, k)
+                    if b > a:
+                        produce(k, a, b, None)
+
+            split(some, PARTS, torch.get_num_threads())
+        return torch.from_numpy(made.gather(sums))
+
+
+def sums(
+    layer: Layer, weight: Tensor, flip: NDArray[np.int32] | None, statistics: bool
+) -> tuple[Tensor, Tensor]:
+    """Integrate; a link for autograd and the moments [2, C] (zeros where no statistics are wanted), with gradients."""
+    link = layer.x.link if layer.x.link is not None else torch.zeros(())
+    if torch.is_grad_enabled() and (link.requires_grad or weight.requires_grad):
+        layer.x.read()
+    return _Sums.apply(link, weight, layer, flip, statistics)
+
+
+def spikes(
+    layer: Layer,
+    link: Tensor,
+    body: Body,
+    parameters: Mapping[str, NDArray[Any]],
+    learned: Mapping[str, Tensor],
+) -> Frames:
+    """Fire; the layer's output.
+
+    Args:
+        link: what `sums` gave.
+        parameters: of each channel, as numbers.
+        learned: those of them, [C], that take gradients.
+
+    Raises:
+        BadProgram: a derivative depends on something that is not stored.
+    """
+    backward = torch.is_grad_enabled() and (
+        link.requires_grad or any(t.requires_grad for t in learned.values())
+    )
+    names = tuple(p for p, t in learned.items() if t.requires_grad) if backward else ()
+    layer.neurons = prepare(
+        body, parameters, layer.sums.dtype, frozenset(names) if backward else None, layer.cc
+    )
+    layer.fire()
+    if not backward:
+        return Frames(layer.spikes, body.spikes)
+    size = (layer.timesteps, layer.batch, layer.spikes[0, 0].numel())
+    sink = Sink(size, layer.open, layer.receive)
+    numbers = torch.stack([learned[p].double() for p in names]) if names else torch.zeros(0)
+    return Frames(layer.spikes, body.spikes, _Spikes.apply(link, numbers, layer, sink, names), sink)
+
+
+class _Sums(torch.autograd.Function):
+    @staticmethod
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, link: Tensor, weight: Tensor, layer: Layer, flip: NDArray[np.int32] | None, statistics: bool
+    ) -> tuple[Tensor, Tensor]:
+        layer.integrate(weight, flip)
+        ctx.layer = layer
+        ctx.set_materialize_grads(False)
+        return torch.zeros(()), layer.moments() if statistics else torch.zeros(
+            2, layer.channels, dtype=torch.float64
+        )
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        layer: Layer = ctx.layer
+        gmoments = gradients[1]
+        if layer.gcurrent is None and gmoments is None:
+            return (None,) * 5
+        if layer.gcurrent is None:
+            layer.open()
+        of = np.zeros((2, layer.channels), np.float32) if gmoments is None else gmoments.float().numpy()
+        # the sum of y has the derivative 1, that of y^2 the derivative 2 y
+        weight = layer.weight_gradient(2 * of[1], np.ascontiguousarray(of[0]))
+        layer.gcurrent = None
+        return torch.zeros(()) if layer.x.sink is not None else None, weight, None, None, None
+
+
+class _Spikes(torch.autograd.Function):
+    @staticmethod
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, link: Tensor, numbers: Tensor, layer: Layer, sink: Sink, names: tuple[str, ...]
+    ) -> Tensor:
+        ctx.layer, ctx.sink, ctx.names = layer, sink, names
+        ctx.set_materialize_grads(False)
+        return torch.zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, link: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        layer: Layer = ctx.layer
+        ctx.sink.close()
+        if layer.gcurrent is None or layer.neurons is None:
+            return (None,) * 5
+        totals = dict(zip(layer.neurons.made.gradients, layer.neurons.totals(layer.gnumbers), strict=False))
+        none = np.zeros(layer.channels)
+        numbers = torch.from_numpy(np.stack([totals.get(n, none) for n in ctx.names])) if ctx.names else None
+        return torch.zeros(()), numbers, None, None, None

@@ -1,0 +1,121 @@
+"""A group on compiled kernels: one synapse, a max-pool behind it, a norm and the neuron, in bytes and channels last.
+
+What it covers is decided by structure alone; everything else, and a machine without a compiler, runs `Group.forward`.
+Both give the same integers.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import BadProgram
+from ..kernels import layer as layers
+from ..kernels.frames import Frames
+from ..native import compiler
+from ..native.synapse import ConvShape, DenseShape, Shape
+from ..ops import Body, Form, backward, trace
+from .group import Group, pair
+from .integers import neuron_integers
+
+
+def shape_of(group: Group, image: tuple[int, ...], most: int) -> Shape | None:
+    """The synapse and the pool as kernels know them; None where they do not."""
+    if len(group.modules_of_synapses) > 1 or most > 255:
+        return None
+    m, pool = group.modules_of_synapses[0], group.pool
+    if m.weight.dtype != torch.float32 or m.weight.device.type != "cpu":
+        return None
+    if isinstance(m, torch.nn.Linear):
+        return DenseShape(m.in_features, m.out_features, most) if pool is None else None
+    plain = pair(m.dilation) == (1, 1) and m.groups == 1 and not isinstance(m.padding, str)
+    if not plain or m.padding_mode != "zeros" or len(image) != 3:
+        return None
+    window = (1, 1)
+    if pool is not None:
+        window = pair(pool.kernel_size)
+        square = window == pair(pool.stride) and window[0] == window[1] <= 15
+        if not (isinstance(pool, torch.nn.MaxPool2d) and square):
+            return None
+        if group.order == "norm first" and (group.batch_statistics or not group.quantized):
+            return None  # the norm must see the sums before the pool
+    assert not isinstance(m.padding, str)
+    return ConvShape(
+        m.in_channels, image[1], image[2], m.out_channels, pair(m.kernel_size), pair(m.stride), pair(m.padding),
+        window, most,
+    )  # fmt: skip
+
+
+def run(group: Group, x: Frames, scale: float, timesteps: int) -> tuple[Frames, list[Tensor]] | None:
+    """The group's spikes and kept codes [T, B, ..., C] (in full precision, membranes); None where it is not covered.
+
+    Args:
+        x: what its synapse reads, as integer codes.
+        scale: real value of one code.
+    """
+    cc = compiler()
+    shape = shape_of(group, x.image, x.most)
+    quantized = group.quantized
+    body = trace(group.neuron.equation, group.form if quantized else Form())
+    if cc is None or shape is None or torch.get_default_dtype() != torch.float32 or not _has_gradients(body):
+        return None
+    layer = layers.Layer(x, shape, timesteps, cc)
+    made, codes = (group.integers(scale, x.most), None) if quantized and not group.training else (None, None)
+    if made is not None:
+        codes = torch.from_numpy(made.codes[0]).float()
+        sign = torch.from_numpy(made.constants["gain"])
+    else:
+        m = group.modules_of_synapses[0]
+        codes, sign = group.codes()[0] if group.weight is not None else m.weight, group.sign()
+    codes = _channels_last(codes, x)
+    flip = group.flip(sign).to(torch.int32).numpy()
+    link, moments = layers.sums(layer, codes, flip, group.batch_statistics)
+    learned: dict[str, Tensor] = {}
+    if made is not None:
+        numbers: dict[str, Any] = dict(made.constants)
+        if group.neuron.equation.has_leak:
+            numbers["beta"] = group.neuron.beta.detach().numpy()
+    else:
+        numbers, learned = _numbers(group, layer, moments, scale)
+    return layers.spikes(layer, link, body, numbers, learned), layer.codes
+
+
+def _numbers(
+    group: Group, layer: layers.Layer, moments: Tensor, scale: float
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The neuron's parameters as numbers, and those that take gradients as tensors."""
+    statistics = None
+    if group.batch_statistics:
+        count = layer.sums.numel() // layer.channels
+        mean = moments[0] / count
+        statistics = mean, (moments[1] / count - mean.square()).clamp_min(0), count
+    gain, offset = group.affine(statistics, scale)
+    if group.quantized:
+        tensors, made, _ = neuron_integers(group.name, group.neuron, group.form, gain, offset)
+        numbers: dict[str, Any] = dict(made)
+        if "beta" in tensors:
+            numbers["beta"] = tensors["beta"].detach().numpy()
+        return numbers, {p: t for p, t in tensors.items() if t.requires_grad}
+    tensors = group.reals() | {"gain": gain, "bias": offset}
+    numbers = {p: t.detach().float().numpy() for p, t in tensors.items()}
+    return numbers, {p: t for p, t in tensors.items() if t.requires_grad}
+
+
+def _channels_last(codes: Tensor, x: Frames) -> Tensor:
+    """Columns of a dense weight that reads a flattened image, in the order that the image is stored."""
+    if codes.ndim != 2 or len(x.image) == 1:
+        return codes
+    return codes.reshape(len(codes), *x.image).movedim(1, -1).reshape(len(codes), -1)
+
+
+@lru_cache(maxsize=256)
+def _has_gradients(body: Body) -> bool:
+    """Whether all derivatives follow from what is stored (in reals, a leak on the sum is not stored)."""
+    try:
+        backward(body)
+    except BadProgram:
+        return False
+    return True
