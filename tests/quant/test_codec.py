@@ -68,7 +68,9 @@ def test_no_value_crosses_theta_rest_stays_and_storing_twice_is_storing_once(sta
     stored, inside = oracle(u, s)
     assert stored.dtype == torch.float32
     assert stored[u == 0].eq(0).all()
-    unknown = u.abs() > 1e35 if s.wraps else torch.zeros_like(u, dtype=torch.bool)  # far codes have no remainder
+    unknown = (
+        u.abs() > 1e35 if s.wraps else torch.zeros_like(u, dtype=torch.bool)
+    )  # far codes have no remainder
     assert torch.equal((stored.isnan())[~unknown], u.isnan()[~unknown])
     good = u.isfinite()
     if not s.wraps:
