@@ -6,7 +6,6 @@ whole trace), `Makefile`, `README.md`.
 
 from __future__ import annotations
 
-from math import prod
 from pathlib import Path
 
 from ..errors import BadInput
@@ -62,6 +61,9 @@ class Renderer:
                 "",
                 "/* One timestep. `fresh` is 0 where x is the same as at the last timestep of this sample. */",
                 "void program_step(program_state *s, const program_input *x, int fresh);",
+                "",
+                "/* One element of the readout, counted in the order channel, row, column. */",
+                "int64_t program_readout(const program_state *s, int32_t output);",
                 "",
                 "/* The class: the largest readout, ties to the lowest index. */",
                 "int32_t program_class(const program_state *s);",
@@ -142,17 +144,16 @@ class Renderer:
 
     def _class(self) -> str:
         k = self.layout[self.program.readout.name]
-        shape = self.program.shapes[self.program.readout.name]
-        if k.positions > 1:  # the index counts in (C, H, W) order
-            index = f"(o % {k.positions}) * {k.channels} + o / {k.positions}"
-        else:
-            index = "o"
+        at = "output"
+        if k.positions > 1:
+            at = f"(output % {k.positions}) * {k.channels} + output / {k.positions}"
         return (
+            "int64_t program_readout(const program_state *s, int32_t output)\n{\n"
+            f"    return s->y{k.number}[{at}];\n}}\n\n"
             "int32_t program_class(const program_state *s)\n{\n    int32_t best = 0;\n"
-            f"    for (int32_t o = 1; o < {prod(shape)}; o++) {{\n"
-            f"        const int32_t a = {index};\n"
-            f"        const int32_t b = {index.replace('o ', 'best ') if k.positions > 1 else 'best'};\n"
-            f"        if (s->y{k.number}[a] > s->y{k.number}[b])\n            best = o;\n    }}\n    return best;\n}}\n"
+            f"    for (int32_t o = 1; o < {k.size}; o++)\n"
+            "        if (program_readout(s, o) > program_readout(s, best))\n            best = o;\n"
+            "    return best;\n}\n"
         )
 
     # --- a process --------------------------------------------------------------------------------------
@@ -252,7 +253,8 @@ _README = """\
 # An integer spiking network in C99
 
 `program.h` is the interface: `program_reset(&state)`, then `program_step(&state, x, fresh)` once a timestep, then
-`program_class(&state)`. No allocation, no floating point. Buffers hold the channel last.
+`program_readout(&state, output)` or `program_class(&state)`. No allocation, no floating point. Buffers hold the
+channel last.
 
 `main.c` runs samples as a process. Standard input: int32 timesteps, int32 samples, int32 static (1: one frame a
 sample), then the frames as int32, channel first. Standard output, int64 little-endian, per sample: at every

@@ -1,0 +1,326 @@
+"""C text of a program's nodes that runs all timesteps of a few samples layer by layer.
+
+A buffer holds a node's output at every timestep, [frames][samples][positions][channels]; a static node has one frame
+where the input has one. Synapses are the kernels of `native.synapse`, neurons the time loops of `native.loops`; what
+neither covers is a plain loop. Numbers that training would change are no text: they come by pointer, in `Constants`,
+so programs of one structure share a library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ir import Conv, Dense, Input, Integrator, Join, Neuron, Node, Pool, Program, Range, Readout
+from ..native import synapse
+from ..native.loop_text import affine_of, code_kind
+from ..native.loops import AFFINE, LANES, Loop, lane_of, loop, pack_rows, pack_tables, width_of
+from ..ops.c import wide_type
+
+KINDS: Mapping[str, type[np.generic]] = {
+    "uint8_t": np.uint8, "int8_t": np.int8, "int16_t": np.int16, "int32_t": np.int32, "int64_t": np.int64,
+}  # fmt: skip
+ROOM = 1 << 30  # what 32-bit lanes may hold, so that adding half a step cannot overflow
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A node's output.
+
+    Attributes:
+        number: index of the node; every name of the node in C is made from it.
+        kind: C type of an element.
+        channels, positions: of a frame of one sample.
+        static: whether it has one frame where the input has one.
+    """
+
+    number: int
+    kind: str
+    channels: int
+    positions: int
+    static: bool
+
+    @property
+    def size(self) -> int:
+        return self.channels * self.positions
+
+    @property
+    def frames(self) -> str:
+        """How many frames, in C."""
+        return "frames" if self.static else "T"
+
+    def at(self, t: str) -> str:
+        """The frames of all samples at timestep t, in C."""
+        step = " * (frames > 1)" if self.static else ""
+        return f"y{self.number} + {t}{step} * m * {self.size}"
+
+
+@dataclass
+class Constants:
+    """Arrays that the text reads by pointer, in order."""
+
+    arrays: list[NDArray[Any]] = field(default_factory=list[NDArray[Any]])
+
+    def add(self, a: NDArray[Any]) -> str:
+        self.arrays.append(np.ascontiguousarray(a))
+        return f"constant[{len(self.arrays) - 1}]"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The text of one node.
+
+    Attributes:
+        functions: definitions before the main function.
+        lines: statements of the main function.
+        packs: weights that the node's own `pack` must put into an order: (index of the constant, weights).
+    """
+
+    functions: str
+    lines: Sequence[str]
+    packs: tuple[int, NDArray[np.int8]] | None = None
+
+
+def kind_of(r: Range) -> str:
+    """C type of a node's output."""
+    return "uint8_t" if r.low >= 0 and r.high < 256 else wide_type(r.sum_low, r.sum_high)
+
+
+def sum_bits(r: Range) -> int | None:
+    """Width of a synapse's sums that kernels have; None where they have none."""
+    if r.sum_low >= -(1 << 15) and r.sum_high < 1 << 15:
+        return 16
+    return 32 if r.sum_low > -(1 << 31) and r.sum_high < 1 << 31 else None
+
+
+def holds_bytes(name: str, program: Program, proved: Mapping[str, Range]) -> bool:
+    """Whether a node's buffer is one of bytes, as kernels read; that of a synapse's sums never is."""
+    n = program[name]
+    if isinstance(n, Pool):
+        behind = program[n.source.source]
+        return not isinstance(behind, (Dense, Conv)) and kind_of(proved[name]) == "uint8_t"
+    return isinstance(n, (Input, Neuron, Join)) and kind_of(proved[name]) == "uint8_t"
+
+
+def shape_of(n: Dense | Conv, program: Program, proved: Mapping[str, Range]) -> synapse.Shape | None:
+    """Sizes of a synapse that a kernel covers; None where none does."""
+    x, image = proved[n.source.source], program.shapes[n.source.source]
+    fits = int(n.weight.min()) >= -128 and int(n.weight.max()) < 128
+    if not fits or not holds_bytes(n.source.source, program, proved) or sum_bits(proved[n.name]) is None:
+        return None
+    most = max(1, x.high)
+    if isinstance(n, Dense):
+        return synapse.DenseShape(n.weight.shape[1], n.weight.shape[0], most)
+    if n.groups > 1:
+        return None
+    kernel = n.weight.shape[2], n.weight.shape[3]
+    return synapse.ConvShape(*image, n.weight.shape[0], kernel, n.stride, n.padding, most=most)  # type: ignore[arg-type]
+
+
+def synapse_layer(
+    n: Dense | Conv,
+    shape: synapse.Shape,
+    pool: Pool | None,
+    y: Buffer,
+    x: Buffer,
+    bits: int,
+    constants: Constants,
+) -> Layer:
+    """A synapse by its kernel, with the max-pool behind it."""
+    name = f"synapse{y.number}"
+    weight = n.weight.astype(np.int8)
+    count = f"{y.frames} * m"
+    packed = constants.add(np.zeros(0, np.uint8))
+    place = len(constants.arrays) - 1
+    if isinstance(n, Dense):
+        weight = weight.reshape(len(weight), x.channels, x.positions).swapaxes(1, 2).reshape(weight.shape)
+        line = f"{name}_run(0, {count}, y{x.number}, {packed}, y{y.number}, -1);"
+    else:
+        flip = "0"
+        if pool is not None and pool.minimum is not None:
+            flip = constants.add(np.where(pool.minimum, -1, 1).astype(np.int32))
+        line = f"{name}_run(0, {count}, y{x.number}, {packed}, {flip}, y{y.number}, 0, -1);"
+    return Layer(synapse.source(shape, bits, name), [line], (place, weight))
+
+
+def neuron_lane(n: Neuron, r: Range) -> tuple[str, str] | None:
+    """Types of membranes and of currents of a neuron's time loop; None where 32 bits are too few."""
+    affine = affine_of(n.body)
+    outside = set() if affine is None else {affine, *n.body.instructions[affine].args}
+    outside |= {k for k, i in enumerate(n.body.instructions) if i.op == "current"}
+    most = {k: max(-int(low.min()), int(high.max())) for k, (low, high) in r.steps.items()}
+    wide = "int32_t" if all(m < ROOM for m in most.values()) else "int64_t"
+    lane = lane_of(n.body, n.parameters)
+    if lane == "int32_t" and any(m >= ROOM for k, m in most.items() if k not in outside - {affine}):
+        return None
+    return lane, wide
+
+
+def neuron_layer(n: Neuron, y: Buffer, x: Buffer, types: tuple[str, str], constants: Constants) -> Layer:
+    """A neuron's time loop; codes go to `c<number>_<state>` where they are recorded."""
+    lane, wide = types
+    made: Loop = loop(n.body, lane, x.kind, wide=wide)  # type: ignore[arg-type]
+    width = width_of(y.channels)
+    given = {"": np.zeros(y.channels, np.int64), **n.parameters}  # a body may read no parameter at all
+    outside = given if affine_of(n.body) is not None else {"": given[""]}
+    affine = constants.add(pack_rows(AFFINE, outside, width, KINDS[wide]))
+    numbers = constants.add(pack_rows(made.numbers, given, width, LANES[made.lane]))
+    tables = constants.add(pack_tables(n.body, made, given, width))
+    name, states = f"neuron{y.number}", range(len(n.body.states))
+    lines = [
+        f"void *codes{y.number}[] = {{{', '.join(f'c{y.number}_{j}' for j in states)}}};",
+        f"{name}(0, m * {y.positions}, {y.channels}, {width}, T, m * {y.size},",
+        f"    {'frames > 1 ? m * ' + str(y.size) + ' : 0' if x.static else 'm * ' + str(y.size)},",
+        f"    y{x.number}, {affine}, {numbers}, {tables}, y{y.number}, record ? codes{y.number} : 0);",
+    ]
+    # the loop's pragma is for itself alone
+    text = f"#pragma GCC push_options\n#define forward {name}\n{made.source}\n#undef forward\n#pragma GCC pop_options\n"
+    return Layer(text, lines)
+
+
+def code_buffers(n: Neuron, number: int) -> list[tuple[str, str]]:
+    """Names and C types of a neuron's recorded codes."""
+    return [(f"c{number}_{j}", code_kind(n.body, j)) for j in range(len(n.body.states))]
+
+
+def plain_layer(
+    n: Node, y: Buffer, sources: Sequence[Buffer], program: Program, constants: Constants
+) -> Layer:
+    """A node as loops over frames and samples."""
+    pointers = [
+        f"const {x.kind} *x{j} = {x.at('t')} + s * {x.size};" if not y.static else
+        f"const {x.kind} *x{j} = y{x.number} + (t * m + s) * {x.size};"
+        for j, x in enumerate(sources)
+    ]  # fmt: skip
+    inner = [
+        *pointers,
+        f"{y.kind} *y = y{y.number} + (t * m + s) * {y.size};",
+        *_plain(n, y, sources, program, constants),
+    ]
+    lines = [
+        f"for (int64_t t = 0; t < {y.frames}; t++)",
+        "for (int64_t s = 0; s < m; s++) {",
+        *("    " + line for line in inner),
+        "}",
+    ]
+    return Layer("", lines)
+
+
+def _plain(
+    n: Node, y: Buffer, sources: Sequence[Buffer], program: Program, constants: Constants
+) -> list[str]:
+    x = sources[0]
+    match n:
+        case Join():
+            if n.kind == "add":
+                shifts = n.shifts or (0,) * len(n.sources)
+                text = " + ".join(f"(int64_t)x{j}[o] * {1 << b}" for j, b in enumerate(shifts))
+            else:
+                text = f"{'' if n.kind == 'and' else '!'}(x0[o] > 0) && x1[o] > 0"
+            return [f"for (int o = 0; o < {y.size}; o++)", f"    y[o] = ({y.kind})({text});"]
+        case Integrator():
+            last = f"(t ? y[o - m * {y.size}] : 0)"
+            return [f"for (int o = 0; o < {y.size}; o++)", f"    y[o] = {last} + x0[o];"]
+        case Pool():
+            return _pool(n, y, x, program.shapes[n.source.source], program.shapes[n.name], constants)
+        case Dense():
+            weight = n.weight.reshape(len(n.weight), x.channels, x.positions).swapaxes(1, 2)
+            w = constants.add(weight.reshape(n.weight.shape).T)
+            return [
+                f"const int64_t *w = {w};",
+                f"memset(y, 0, {y.size} * sizeof *y);",
+                f"for (int i = 0; i < {x.size}; i++)",
+                "    if (x0[i])",
+                f"        for (int o = 0; o < {y.size}; o++)",
+                f"            y[o] = ({y.kind})(y[o] + x0[i] * w[i * {y.size} + o]);",
+            ]
+        case Conv():
+            return _conv(n, y, x, program.shapes[n.source.source], program.shapes[n.name], constants)
+        case _:
+            raise AssertionError(n)
+
+
+def _pool(n: Pool, y: Buffer, x: Buffer, image: Any, out: Any, constants: Constants) -> list[str]:
+    if n.kind == "sum":
+        combine = "v += x;"
+    elif n.minimum is None:
+        combine = "v = x > v ? x : v;"
+    else:
+        combine = f"v = (((const uint8_t *){constants.add(n.minimum.astype(np.uint8))})[c] ? x < v : x > v) ? x : v;"
+    return [
+        f"for (int q = 0; q < {out[1]}; q++)",
+        f"for (int p = 0; p < {out[2]}; p++)",
+        f"for (int c = 0; c < {y.channels}; c++) {{",
+        f"    const {x.kind} *at = x0 + (q * {n.stride[0]} * {image[2]} + p * {n.stride[1]}) * {x.channels} + c;",
+        f"    int64_t v = {'0' if n.kind == 'sum' else '*at'};",
+        f"    for (int a = 0; a < {n.size[0]}; a++)",
+        f"    for (int b = 0; b < {n.size[1]}; b++) {{",
+        f"        const int64_t x = at[(a * {image[2]} + b) * {x.channels}];",
+        f"        {combine}",
+        "    }",
+        f"    y[(q * {out[2]} + p) * {y.channels} + c] = ({y.kind})v;",
+        "}",
+    ]
+
+
+def _conv(n: Conv, y: Buffer, x: Buffer, image: Any, out: Any, constants: Constants) -> list[str]:
+    each, (inputs, kh, kw) = out[0] // n.groups, n.weight.shape[1:]
+    weight = n.weight.reshape(n.groups, each, inputs, kh, kw).transpose(0, 2, 3, 4, 1)  # the channel last
+    return [
+        f"const int64_t *w = {constants.add(weight)};",
+        f"memset(y, 0, {y.size} * sizeof *y);",
+        f"for (int i = 0; i < {x.size}; i++) {{",
+        "    if (!x0[i])",
+        "        continue;",
+        f"    const int c = i % {x.channels}, place = i / {x.channels};",
+        f"    const int row = place / {image[2]}, column = place % {image[2]};",
+        f"    for (int a = 0; a < {kh}; a++)",
+        f"    for (int b = 0; b < {kw}; b++) {{",
+        f"        const int q = row + {n.padding[0]} - a, p = column + {n.padding[1]} - b;",
+        f"        if (q < 0 || p < 0 || q % {n.stride[0]} || p % {n.stride[1]})",
+        "            continue;",
+        f"        if (q / {n.stride[0]} >= {out[1]} || p / {n.stride[1]} >= {out[2]})",
+        "            continue;",
+        f"        const int64_t *tap = w + ((c * {kh} + a) * {kw} + b) * {each};",
+        f"        const int at = q / {n.stride[0]} * {out[2]} + p / {n.stride[1]};",
+        f"        {y.kind} *to = y + at * {y.channels} + c / {inputs} * {each};",
+        f"        for (int o = 0; o < {each}; o++)",
+        f"            to[o] = ({y.kind})(to[o] + x0[i] * tap[o]);",
+        "    }",
+        "}",
+    ]
+
+
+def readout_layer(n: Readout, x: Buffer) -> Layer:
+    """The readout, written straight to the caller's array, channel first."""
+    first, combine = "INT64_MIN", "v = x > v ? x : v;"
+    if n.kind == "count":
+        first, combine = "0", "v += x;"
+    if n.kind == "last":
+        first, combine = "0", "v = x;"
+    lines = [
+        "for (int64_t s = 0; s < m; s++)",
+        f"for (int o = 0; o < {x.size}; o++) {{",
+        f"    int64_t v = {first};",
+        f"    for (int64_t t = {'T - 1' if n.kind == 'last' else '0'}; t < T; t++) {{",
+        f"        const int64_t x = ({x.at('t')})[s * {x.size} + o];",
+        f"        {combine}",
+        "    }",
+        f"    readout[(n0 + s) * {x.size} + o % {x.channels} * {x.positions} + o / {x.channels}] = v;",
+        "}",
+    ]
+    return Layer("", lines)
+
+
+def element_bytes(kind: str) -> int:
+    return np.dtype(KINDS[kind]).itemsize
+
+
+def elements(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Channels and positions."""
+    return shape[0], prod(shape[1:])
