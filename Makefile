@@ -21,7 +21,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow lint types docs bench clean
+.PHONY: help venv demo test test-slow sanitize lint types docs bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -37,6 +37,9 @@ test: $(BASE)  ## all tests but the slow ones
 test-slow: export OMP_NUM_THREADS = 1
 test-slow: $(BASE)  ## the slow tests: trainings and long fuzzing
 	$(PY) -m pytest -m slow -n $(WORKERS)
+
+sanitize: $(BASE)  ## compiled code under address and undefined-behaviour sanitizers
+	$(PY) tools/sanitize.py
 
 lint: $(BASE)  ## ruff: rules and format
 	$(PY) -m ruff check .
