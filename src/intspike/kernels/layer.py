@@ -67,11 +67,10 @@ class Layer:
         winner = self.winner.data_ptr() if self.winner is not None else None
         if whole is None:
             self.sums = torch.empty(size)
-            run = gradients.scatter(self.shape, self.cc)
-            ordered = self.weight.reshape(*self.weight.shape, *(1,) * (4 - self.weight.ndim))
-            ordered = ordered.permute(1, 2, 3, 0).contiguous()
+            made = gradients.scatter(self.shape, self.cc)
+            ordered = made.arrange(self.weight.numpy())
             split(
-                run, count, threads, self.x.data.data_ptr(), ordered.data_ptr(), flips.ctypes.data,
+                made.function, count, threads, self.x.data.data_ptr(), ordered.ctypes.data, flips.ctypes.data,
                 self.sums.data_ptr(), winner,
             )  # fmt: skip
             return
@@ -150,14 +149,14 @@ class Layer:
     def open(self) -> None:
         """Room for the gradients of a backward pass."""
         assert self.neurons is not None
-        self.gcurrent = torch.zeros(self.sums.shape)
+        self.gcurrent = torch.empty(self.sums.shape)
         self.gnumbers = np.zeros((PARTS, max(1, len(self.neurons.made.gradients)), self.neurons.width))
 
     def weight_gradient(self, slope: NDArray[np.float32], offset: NDArray[np.float32]) -> Tensor:
         """The gradient to the weights; that of the input goes to its sink on the way."""
         assert self.gcurrent is not None
         made = gradients.gradient(self.shape, C_TYPES[self.sums.dtype], self.cc)
-        ordered = np.ascontiguousarray(made.arrange(self.weight.numpy()))
+        ordered = made.arrange(self.weight.numpy())
         sums = made.sums(PARTS)
         fixed = (
             self.x.data.data_ptr(), self.sums.data_ptr(), self.gcurrent.data_ptr(), slope.ctypes.data,
@@ -246,7 +245,7 @@ class _Sums(torch.autograd.Function):
         if layer.gcurrent is None and gmoments is None:
             return (None,) * 5
         if layer.gcurrent is None:
-            layer.open()
+            layer.gcurrent = torch.zeros(layer.sums.shape)
         of = np.zeros((2, layer.channels), np.float32) if gmoments is None else gmoments.float().numpy()
         # the sum of y has the derivative 1, that of y^2 the derivative 2 y
         weight = layer.weight_gradient(2 * of[1], np.ascontiguousarray(of[0]))

@@ -2,8 +2,8 @@
  *
  * Only the position that won its window has a gradient, so the work is a window-th of a dense backward pass. Channels are
  * last, so one kernel row of one output channel is WIDTH = KW * CI consecutive numbers of the image: for each winner, VL
- * numbers a time, the image is added to the weight gradient and the weights are added to the image's gradient. Both stay
- * in registers over a tile of frames; BLOCKS, which is generated, names the groups of vectors that fit.
+ * numbers a time, the image is added to the weight gradient, and the weights are added to the image's gradient. One side
+ * stays in registers over a tile of frames; ADD_IMAGES and ADD_WEIGHTS, which are generated, name the groups that fit.
  *
  * Samples b0..b1 - 1 of T frames of B samples.
  *   x [T, B, H, W, CI]   y, gy, winner [T, B, OH, OW, CO]   weight, gweight [CO, KH, RV * VL] (rows padded with zeros)
@@ -23,41 +23,43 @@
 
 typedef float vector __attribute__((vector_size(4 * VL), aligned(4)));
 
-typedef struct {
-    float g;
-    int32_t at; /* offset of the window's winner in the image tile */
-} winner_gradient;
-
-/* `count` vectors from the `from`-th, with or without the image's gradient: constants where it is inlined, so that sums
- * and weights are registers. */
-static inline __attribute__((always_inline)) void block(const int from, const int count, const int both, const int entries,
-                                                        const winner_gradient *restrict list, const float *restrict image,
-                                                        float *restrict gimage, const float *restrict weight,
-                                                        float *restrict gweight)
+/* Weight gradient: `count` vectors from the `from`-th, constants where it is inlined, so that sums are registers. */
+static inline __attribute__((always_inline)) void add_image(const int from, const int count, const int entries,
+                                                            const float *restrict g, const int32_t *restrict at,
+                                                            const float *restrict image, float *restrict gweight)
 {
-    vector sum[count], w[count];
+    vector sum[count];
 #pragma GCC unroll 32
-    for (int q = 0; q < count; q++) {
+    for (int q = 0; q < count; q++)
         sum[q] = *(const vector *)(gweight + (from + q) * VL);
-        if (both)
-            w[q] = *(const vector *)(weight + (from + q) * VL);
-    }
     for (int e = 0; e < entries; e++) {
-        const vector g = list[e].g - (vector){0};
-        const float *restrict in = image + list[e].at;
-        float *restrict out = gimage + list[e].at;
+        const vector each = g[e * CO] - (vector){0};
+        const float *restrict in = image + at[e * CO];
 #pragma GCC unroll 32
         for (int q = 0; q < count; q++)
-            sum[q] += g * *(const vector *)(in + (from + q) / RV * WP * CI + (from + q) % RV * VL);
-        if (both) {
-#pragma GCC unroll 32
-            for (int q = 0; q < count; q++)
-                *(vector *)(out + (from + q) / RV * WP * CI + (from + q) % RV * VL) += g * w[q];
-        }
+            sum[q] += each * *(const vector *)(in + (from + q) / RV * WP * CI + (from + q) % RV * VL);
     }
 #pragma GCC unroll 32
     for (int q = 0; q < count; q++)
         *(vector *)(gweight + (from + q) * VL) = sum[q];
+}
+
+/* Gradient of the image: here the weights are registers. */
+static inline __attribute__((always_inline)) void add_weight(const int from, const int count, const int entries,
+                                                             const float *restrict g, const int32_t *restrict at,
+                                                             float *restrict gimage, const float *restrict weight)
+{
+    vector w[count];
+#pragma GCC unroll 32
+    for (int q = 0; q < count; q++)
+        w[q] = *(const vector *)(weight + (from + q) * VL);
+    for (int e = 0; e < entries; e++) {
+        const vector each = g[e * CO] - (vector){0};
+        float *restrict out = gimage + at[e * CO];
+#pragma GCC unroll 32
+        for (int q = 0; q < count; q++)
+            *(vector *)(out + (from + q) / RV * WP * CI + (from + q) % RV * VL) += each * w[q];
+    }
 }
 
 void backward(int64_t b0, int64_t b1, int64_t B, int64_t T, const uint8_t *restrict x, const Y *restrict y,
@@ -68,41 +70,46 @@ void backward(int64_t b0, int64_t b1, int64_t B, int64_t T, const uint8_t *restr
               const float *restrict gy, const float *restrict slope, const float *restrict offset,
               const uint8_t *restrict winner, const float *restrict weight, float *restrict gx, float *restrict gweight)
 {
-    static _Thread_local float image[FRAMES * IMAGE] __attribute__((aligned(64)));
-    static _Thread_local float gimage[FRAMES * IMAGE] __attribute__((aligned(64)));
-    static _Thread_local winner_gradient list[CO][FRAMES * AREA];
+    static _Thread_local float work[2 * FRAMES * IMAGE + 16];
+    static _Thread_local float g[FRAMES * AREA * CO];
+    static _Thread_local int32_t at[FRAMES * AREA * CO]; /* of a window's winner in the tile of images */
+    int32_t places[AREA][POOL * POOL]; /* of a window's elements in an image */
+    float *const image = (float *)(((uintptr_t)work + 63) & ~(uintptr_t)63); /* thread-local memory is not aligned so far */
+    float *const gimage = image + FRAMES * IMAGE;
     const int64_t samples = b1 - b0, total = T * samples;
+    for (int p = 0; p < AREA; p++)
+        for (int k = 0; k < POOL * POOL; k++)
+            places[p][k] = ((p / OW * POOL + k / POOL) * STRIDE_H * WP + (p % OW * POOL + k % POOL) * STRIDE_W) * CI;
+    memset(image, 0, sizeof(float) * FRAMES * IMAGE); /* the padding stays zero */
     for (int64_t n0 = 0; n0 < total; n0 += FRAMES) {
         const int frames = total - n0 < FRAMES ? (int)(total - n0) : FRAMES;
-        memset(image, 0, sizeof image);
-        memset(gimage, 0, sizeof gimage);
         for (int f = 0; f < frames; f++) {
             const int64_t n = (n0 + f) / samples * B + b0 + (n0 + f) % samples;
             for (int r = 0; r < H; r++)
                 for (int j = 0; j < W * CI; j++)
                     image[f * IMAGE + ((r + PAD_H) * WP + PAD_W) * CI + j] = (float)x[(n * H + r) * W * CI + j];
-            for (int p = 0; p < AREA; p++)
-                for (int o = 0; o < CO; o++) {
-                    const int64_t from = (n * AREA + p) * CO + o;
-                    const int k = POOL > 1 ? winner[from] : 0;
-                    const int at = (p / OW * POOL + k / POOL) * STRIDE_H * WP + (p % OW * POOL + k % POOL) * STRIDE_W;
-                    list[o][f * AREA + p].g = gy[from] + offset[o] + slope[o] * (float)y[from];
-                    list[o][f * AREA + p].at = f * IMAGE + at * CI;
-                }
-        }
-        for (int o = 0; o < CO; o++) {
-            const float *restrict w = weight + o * ROW;
-            float *restrict gw = gweight + o * ROW;
-            if (gx) {
-                BLOCKS(1)
-            } else {
-                BLOCKS(0)
+            for (int p = 0; p < AREA; p++) {
+                const int64_t from = (n * AREA + p) * CO, to = (f * AREA + p) * CO;
+                for (int o = 0; o < CO; o++)
+                    g[to + o] = gy[from + o] + offset[o] + slope[o] * (float)y[from + o];
+                for (int o = 0; o < CO; o++)
+                    at[to + o] = f * IMAGE + places[p][POOL > 1 ? winner[from + o] : 0];
             }
         }
-        if (gx)
-            for (int f = 0; f < frames; f++)
-                for (int r = 0; r < H; r++)
-                    memcpy(gx + ((n0 + f) * H + r) * W * CI, gimage + f * IMAGE + ((r + PAD_H) * WP + PAD_W) * CI,
-                           sizeof(float) * W * CI);
+        for (int o = 0; o < CO; o++) {
+            float *restrict gw = gweight + o * ROW;
+            ADD_IMAGES
+        }
+        if (!gx)
+            continue;
+        memset(gimage, 0, sizeof(float) * FRAMES * IMAGE);
+        for (int o = 0; o < CO; o++) {
+            const float *restrict w = weight + o * ROW;
+            ADD_WEIGHTS
+        }
+        for (int f = 0; f < frames; f++)
+            for (int r = 0; r < H; r++)
+                memcpy(gx + ((n0 + f) * H + r) * W * CI, gimage + f * IMAGE + ((r + PAD_H) * WP + PAD_W) * CI,
+                       sizeof(float) * W * CI);
     }
 }

@@ -51,10 +51,12 @@ void backward(int64_t b0, int64_t b1, int64_t B, int64_t T, const uint8_t *restr
               const float *restrict gy, const float *restrict slope, const float *restrict offset,
               const uint8_t *winner, const float *restrict weight, float *restrict gx, float *restrict gweight)
 {
-    static _Thread_local float g[FRAMES * M_PADDED], rows[FRAMES * K_PADDED];
+    static _Thread_local float work[FRAMES * (M_PADDED + K_PADDED) + 16];
+    float *const g = (float *)(((uintptr_t)work + 63) & ~(uintptr_t)63); /* thread-local memory is not aligned so far */
+    float *const rows = g + FRAMES * M_PADDED;
     const int64_t samples = b1 - b0, total = T * samples;
     (void)winner;
-    memset(g, 0, sizeof g);
+    memset(g, 0, sizeof(float) * FRAMES * M_PADDED);
     for (int64_t n0 = 0; n0 < total; n0 += FRAMES) {
         const int frames = total - n0 < FRAMES ? (int)(total - n0) : FRAMES;
         for (int f = 0; f < frames; f++) {
@@ -66,10 +68,10 @@ void backward(int64_t b0, int64_t b1, int64_t B, int64_t T, const uint8_t *restr
             for (int k0 = 0; k0 < K; k0 += 8) {
                 uint64_t eight = 0;
                 memcpy(&eight, in + k0, K - k0 < 8 ? K - k0 : 8);
-                for (int k = k0; eight; k++, eight >>= 8) {
-                    const float v = (float)(eight & 255u);
-                    if (v == 0.0f)
-                        continue;
+                while (eight) {
+                    const int k = k0 + __builtin_ctzll(eight) / 8;
+                    eight &= ~((uint64_t)255 << (8 * (k - k0)));
+                    const float v = (float)in[k];
                     float *restrict to = gweight + (int64_t)k * M_PADDED;
                     for (int o = 0; o < M_PADDED; o++)
                         to[o] += v * row[o];

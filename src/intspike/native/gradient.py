@@ -7,9 +7,11 @@ gradient over in a tile [T, b1 - b0, ...]. Sums keep one order, so their bits do
 from __future__ import annotations
 
 import ctypes
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,14 +19,14 @@ from numpy.typing import NDArray
 
 from .cache import load
 from .find import Compiler
-from .synapse import ConvShape, DenseShape, Shape
+from .synapse import ConvShape, DenseShape, Shape, aligned
 
 # products may be fused with sums here: what is rounded is a gradient or a real current, never an integer
 REAL = ("-std=gnu11", "-O3", "-march=native", "-ffp-contract=fast", "-fPIC", "-shared")
 
-# vectors of an instruction set: its macro, numbers in a vector, and how many sums and weights fit the registers
-_VECTORS = (("defined(__AVX512F__)", 16, 13), ("defined(__AVX__)", 8, 6), ("1", 4, 6))
-_TILE = 12_000  # numbers of the image tile of one call: with the gradient's tile, what the first cache holds
+# vectors of an instruction set: its macro, numbers in a vector, and how many of them stay in registers
+_VECTORS = (("defined(__AVX512F__)", 16, 26), ("defined(__AVX__)", 8, 13), ("1", 4, 13))
+_TILE = 5_000  # numbers of the images of one call: with what belongs to them, about the first cache
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,20 @@ class Gradient:
 
     def arrange(self, weight: NDArray[np.float32]) -> NDArray[np.float32]:
         """Weights in the kernel's own layout: rows padded with zeros to a multiple of 16."""
-        if isinstance(self.shape, DenseShape):
-            return np.pad(weight, ((0, 0), (0, -self.shape.inputs % 16)))
-        rows = weight.transpose(0, 2, 3, 1).reshape(weight.shape[0], weight.shape[2], -1)
-        return np.pad(rows, ((0, 0), (0, 0), (0, -rows.shape[2] % 16)))
+        rows = weight
+        if isinstance(self.shape, ConvShape):
+            rows = weight.transpose(0, 2, 3, 1).reshape(weight.shape[0], weight.shape[2], -1)
+        padded = _zeros((*rows.shape[:-1], -(-rows.shape[-1] // 16) * 16))
+        padded[..., : rows.shape[-1]] = rows
+        return padded
 
     def sums(self, parts: int) -> NDArray[np.float32]:
         """Zeroed weight gradients of so many parts, in the kernel's layout."""
         s = self.shape
         if isinstance(s, DenseShape):
-            return np.zeros((parts, s.inputs, -(-s.outputs // 16) * 16), np.float32)
+            return _zeros((parts, s.inputs, -(-s.outputs // 16) * 16))
         row = -(-s.kernel[1] * s.channels // 16) * 16
-        return np.zeros((parts, s.out_channels, s.kernel[0], row), np.float32)
+        return _zeros((parts, s.out_channels, s.kernel[0], row))
 
     def gather(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
         """The weight gradient in the weight's shape, parts added in order."""
@@ -72,9 +76,7 @@ def source(shape: Shape, sums: str) -> str:
         return "\n".join([*lines, _text("dense_gradient.c")])
     image = (shape.height + 2 * shape.padding[0]) * (shape.width + 2 * shape.padding[1]) * shape.channels
     lines.append(f"#define FRAMES {max(1, min(16, _TILE // image))}")
-    lines += _choose(
-        lambda size, most: [f"#define VL {size}", f"#define BLOCKS(both) {_blocks(shape, size, most)}"]
-    )
+    lines += _choose(lambda size, most: [f"#define VL {size}", *_groups(shape, size, most)])
     return "\n".join([*lines, _text("conv_gradient.c")])
 
 
@@ -86,15 +88,15 @@ def _choose(lines: Any) -> list[str]:
     return [*text, "#endif"]
 
 
-def _blocks(shape: ConvShape, size: int, most: int) -> str:
+def _groups(shape: ConvShape, size: int, most: int) -> list[str]:
     """Calls that cover all vectors of a kernel in equal groups."""
     count = shape.kernel[0] * (-(-shape.kernel[1] * shape.channels // 16) * 16 // size)
     groups = -(-count // most)
     edges = [count * k // groups for k in range(groups + 1)]
-    return " ".join(
-        f"block({a}, {b - a}, both, frames * AREA, list[o], image, gimage, w, gw);"
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
-    )
+    parts = [(a, b - a) for a, b in itertools.pairwise(edges)]
+    images = " ".join(f"add_image({a}, {n}, frames * AREA, g + o, at + o, image, gw);" for a, n in parts)
+    weights = " ".join(f"add_weight({a}, {n}, frames * AREA, g + o, at + o, gimage, w);" for a, n in parts)
+    return [f"#define ADD_IMAGES {images}", f"#define ADD_WEIGHTS {weights}"]
 
 
 def _macros(shape: Shape) -> dict[str, int]:
@@ -113,16 +115,37 @@ def gradient(shape: Shape, sums: str, cc: Compiler) -> Gradient:
     return Gradient(shape, function)
 
 
+@dataclass(frozen=True)
+class Scatter:
+    """Compiled sums of real weights.
+
+    Attributes:
+        shape: of the synapse.
+        function: forward(first, last, x, weight, flip, y, winner).
+    """
+
+    shape: ConvShape
+    function: Any
+
+    def arrange(self, weight: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Weights [KH, KW, CI, CO], rows padded with zeros to a multiple of 16."""
+        ordered = weight.reshape(*weight.shape, *(1,) * (4 - weight.ndim)).transpose(2, 3, 1, 0)
+        padded = _zeros((*ordered.shape[:3], -(-ordered.shape[3] // 16) * 16))
+        padded[..., : ordered.shape[3]] = ordered
+        return padded
+
+
 @lru_cache(maxsize=128)
-def scatter(shape: Shape, cc: Compiler) -> Any:
-    """forward(first, last, x, weight [CI, KH, KW, CO], flip, y, winner) with real weights."""
+def scatter(shape: Shape, cc: Compiler) -> Scatter:
+    """Sums with real weights; a dense synapse is a convolution of one pixel."""
     if isinstance(shape, DenseShape):
         shape = ConvShape(shape.inputs, 1, 1, shape.outputs, (1, 1))
-    text = "\n".join(f"#define {k} {v}" for k, v in _macros(shape).items())
-    function = load(f"{text}\n{_text('scatter.c')}", cc, REAL).forward
+    lines = [f"#define {k} {v}" for k, v in _macros(shape).items()]
+    lines += _choose(lambda size, most: [f"#define VL {size}"])
+    function = load("\n".join([*lines, _text("scatter.c")]), cc, REAL).forward
     function.argtypes = [ctypes.c_int64] * 2 + [ctypes.c_void_p] * 5
     function.restype = None
-    return function
+    return Scatter(shape, function)
 
 
 @lru_cache(maxsize=8)
@@ -132,6 +155,10 @@ def moments(sums: str, cc: Compiler) -> Any:
     function.argtypes = [ctypes.c_int64] * 3 + [ctypes.c_void_p] * 2
     function.restype = None
     return function
+
+
+def _zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return aligned(4 * prod(shape)).view(np.float32).reshape(shape)
 
 
 @lru_cache(maxsize=8)

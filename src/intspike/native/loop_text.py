@@ -12,6 +12,9 @@ from ..ops.table import OPS
 TILE = 256  # lanes whose state and parameters stay in the first cache
 CHAIN_BITS = 5  # larger tables are gathered
 
+# rows of a tile; a vector must not cross two cache lines
+ROW = f"[{TILE}] __attribute__((aligned(64)))"
+
 HEAD = """\
 #pragma GCC optimize("no-tree-pre", "no-tree-sink") /* gcc would move loads into branches and stay scalar */
 #include <stdint.h>
@@ -165,11 +168,11 @@ class ForwardText(_Text):
             f"const {self.wide} *restrict gain = affine + p0, *restrict bias = affine + width + p0;",
             *self.number_rows(self.lane, self.numbers),
             *self.table_rows(),
-            f"{self.lane} x[{TILE}], prev[{TILE}];",
-            *(f"{self.lane} s{j}[{TILE}];" for j in states),
-            *(f"{code_kind(body, j)} scratch{j}[{TILE}];" for j in states),
-            *(f"{self.lane} w{k}[{TILE}];" for k, _, _ in self._kept()),
-            *(f"{self.lane} half{j}[{TILE}], step{j}[{TILE}];" for j in uniform),
+            f"{self.lane} x{ROW}, prev{ROW};",
+            *(f"{self.lane} s{j}{ROW};" for j in states),
+            *(f"{code_kind(body, j)} scratch{j}{ROW};" for j in states),
+            *(f"{self.lane} w{k}{ROW};" for k, _, _ in self._kept()),
+            *(f"{self.lane} half{j}{ROW}, step{j}{ROW};" for j in uniform),
             _LANES,
             "    prev[p] = 0;",
             *(f"    s{j}[p] = {rest};" for j, rest in enumerate(rests)),
@@ -413,14 +416,14 @@ class BackwardText(_Text):
         tile = [
             *self.number_rows("float", self.rows),
             *self.table_rows(),
-            *(f"float a{j}[{TILE}];" for j in states),
-            *(f"float g{j}[{TILE}];" for j in sums),
-            *(f"{kinds[j]} rest{j}[{TILE}];" for j in states),
-            *(f"float level{j}_{new}[{TILE}];" for j, new in self._levels()),
-            *(f"float h{k}[{TILE}];" for k in hoisted),
-            *(f"float inverse{k}[{TILE}];" for k in divided),
-            f"float total[{TILE}], fresh[{TILE}];",
-            f"uint8_t silent[{TILE}];",
+            *(f"float a{j}{ROW};" for j in states),
+            *(f"float g{j}{ROW};" for j in sums),
+            *(f"{kinds[j]} rest{j}{ROW};" for j in states),
+            *(f"float level{j}_{new}{ROW};" for j, new in self._levels()),
+            *(f"float h{k}{ROW};" for k in hoisted),
+            *(f"float inverse{k}{ROW};" for k in divided),
+            f"float total{ROW}, fresh{ROW};",
+            f"uint8_t silent{ROW};",
             _LANES,
             *(f"    a{j}[p] = 0.0f; rest{j}[p] = {rests[j]};" for j in states),
             *(f"    g{j}[p] = 0.0f;" for j in sums),
