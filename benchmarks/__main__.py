@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import tempfile
-from typing import Annotated
+import threading
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -54,14 +55,19 @@ def run(
             if rows:
                 results.publish(results.keep(rows))
                 for r in rows:
-                    unequal = "" if r["equal"] else "  [bold red]NOT EQUAL[/]"
-                    progress.console.print(
-                        f"{b.name}: {r['ratio']:g} x {r['peer']}{unequal}", highlight=False
-                    )
+                    progress.console.print(_line(r), highlight=False)
                     failed |= not r["equal"]
     console.print(f"{results.RESULTS} and {results.TABLE}", soft_wrap=True, highlight=False)
     if failed:
         raise typer.Exit(1)
+
+
+def _line(r: results.Row) -> str:
+    """A finished row in short, and what is wrong with it."""
+    wrong = "" if r["equal"] else "  [bold red]NOT EQUAL[/]"
+    if (r["others"] or 0) > results.BUSY:
+        wrong += f"  [yellow]other work took {r['others']:.0%} of the machine[/]"
+    return f"{r['name']}: {r['ratio']:g} x {r['peer']}{wrong}"
 
 
 def _measure(b: catalog.Benchmark, rounds: int, pin: bool, progress: Progress) -> list[results.Row] | None:
@@ -69,28 +75,33 @@ def _measure(b: catalog.Benchmark, rounds: int, pin: bool, progress: Progress) -
     task = progress.add_task(b.name, total=rounds)
     command = [sys.executable, "-m", f"{__package__}.worker", b.name, str(rounds), str(pin)]
     environment = machine.environment(pin, keep_pages=b.unit == "ms")
-    command = ["timeout", str(SECONDS), *command]
     with (
         tempfile.TemporaryFile("w+") as said_wrong,
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=said_wrong, text=True) as p,
     ):
         assert p.stdout is not None
+        late = threading.Timer(SECONDS, p.kill)
+        late.start()
+        answer: dict[str, Any] = {}
         for line in p.stdout:
             said = json.loads(line)
-            if isinstance(said, list):
-                progress.update(task, completed=said[1], total=said[2])
-            elif "missing" in said:
-                progress.console.print(
-                    f"{b.name}: left out, {said['missing']}", highlight=False, markup=False
-                )
-                return []
+            if isinstance(said, dict):
+                answer = said
             else:
-                return said["rows"]
+                progress.update(task, completed=said[1], total=said[2])
         p.wait()
+        expired = not late.is_alive()
+        late.cancel()
         said_wrong.seek(0)
-        why = f"longer than {SECONDS} s" if p.returncode == 124 else said_wrong.read().strip()[-2000:]
-        progress.console.print(f"{b.name} failed: {why}", highlight=False, markup=False)
-        return None
+        wrong = said_wrong.read().strip()[-2000:]
+    if "rows" in answer:
+        return answer["rows"]
+    if "missing" in answer:
+        progress.console.print(f"{b.name}: left out, {answer['missing']}", highlight=False, markup=False)
+        return []
+    why = f"longer than {SECONDS} s" if expired else wrong
+    progress.console.print(f"{b.name} failed: {why}", highlight=False, markup=False)
+    return None
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from pathlib import Path
 
 _CPU = Path("/proc/cpuinfo")
@@ -40,6 +41,37 @@ def widen(usable: list[int]) -> None:
     """Let the main thread, and so all threads it starts, use all cores again: OpenMP bound it to the first."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, usable)
+
+
+class Others:
+    """What other work took of the cores while this process measured; it slows threads that wait for each other most."""
+
+    def __init__(self) -> None:
+        self._began, self._busy, self._own = time.monotonic(), _busy(), _own()
+
+    def share(self) -> float | None:
+        """Of all cores, since this was made, 0..1; other machines on the same host count. None where it is unknown."""
+        if self._busy is None or (busy := _busy()) is None:
+            return None
+        seconds = (busy - self._busy) - (_own() - self._own)
+        every = (time.monotonic() - self._began) * (os.cpu_count() or 1)
+        return max(0.0, seconds / every)
+
+
+def _busy() -> float | None:
+    """Seconds that all cores together worked since the machine started."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return None
+    user, nice, system, _, _, irq, softirq, steal = (
+        int(x) for x in stat.read_text().split("\n", 1)[0].split()[1:9]
+    )
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _own() -> float:
+    """Seconds of this process and of those that it started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def allocator() -> str:

@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
 TABLE = HERE / "table.md"
 PAGE = HERE.parent / "docs" / "speed.md"
+BUSY = 0.05  # of all cores, taken by other work, from which on a row is marked
 BEGIN, END = "<!-- begin: printed by python -m benchmarks -->", "<!-- end -->"
 
 
@@ -85,8 +86,10 @@ def table(rows: Sequence[Row]) -> str:
     notes = [f"Not measured yet: {', '.join(names)}."] if (names := missing(rows)) else []
     for machine, threads in sorted({(r["machine"], r["threads"]) for r in rows}):
         notes.append(f"Measured on: {machine}; {threads} threads.")
-    if busy := sorted({r["name"] for r in rows if r["load"] > 1.3 * r["threads"]}):
-        notes.append(f"The machine was busy with other work during: {', '.join(busy)}.")
+    if busy := sorted({r["name"] for r in rows if (r["others"] or 0) > BUSY}):
+        notes.append(
+            f"Other work took more than {BUSY:.0%} of the machine, so do not trust: {', '.join(busy)}."
+        )
     loose = sorted({r["name"] for r in rows if not r["pinned"]})
     if loose:
         notes.append(f"Threads were not pinned in: {', '.join(loose)}.")

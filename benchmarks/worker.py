@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import sys
 import warnings
 from typing import Any
@@ -16,7 +15,7 @@ from . import catalog, machine
 from .harness import Missing, Result
 
 
-def row(b: catalog.Benchmark, r: Result, rounds: int, pinned: bool) -> dict[str, Any]:
+def row(b: catalog.Benchmark, r: Result, rounds: int, pinned: bool, others: float | None) -> dict[str, Any]:
     """A row of results.json. `ratio` is the peer's over ours, of medians."""
     goal = next(g for g in b.goals if g.peer == r.peer)
     measured = {"ours": r.ours, "peer": r.theirs}
@@ -42,7 +41,7 @@ def row(b: catalog.Benchmark, r: Result, rounds: int, pinned: bool) -> dict[str,
         "allocator": machine.allocator(),
         "machine": machine.name(),
         "pinned": pinned,
-        "load": round(os.getloadavg()[0], 1),
+        "others": None if others is None else round(others, 3),
         "unpinned_ratio": None,
     }
 
@@ -65,13 +64,15 @@ def main() -> None:
         importlib.import_module("torch")  # starts OpenMP
 
         machine.widen(usable)
+        watch = machine.Others()
         results = importlib.import_module(f"{__package__}.{b.module}").measure(
             name, rounds, lambda what, done, of: say([what, done, of])
         )
     except Missing as e:
         say({"missing": str(e)})
         return
-    say({"rows": [row(b, r, rounds, pinned) for r in results]})
+    others = watch.share()
+    say({"rows": [row(b, r, rounds, pinned, others) for r in results]})
 
 
 if __name__ == "__main__":

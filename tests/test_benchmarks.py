@@ -14,7 +14,7 @@ from intspike.errors import BadInput
 
 ROOT = Path(__file__).parents[1]
 FIELDS = {"name", "ours_ms", "peer", "peer_ms", "ratio", "goal", "limit", "equal", "rounds", "threads"} | {
-    "allocator", "machine", "compared", "firing", "pinned", "unpinned_ratio", "ours_min_ms", "peer_min_ms", "load",
+    "allocator", "machine", "compared", "firing", "pinned", "unpinned_ratio", "ours_min_ms", "peer_min_ms", "others",
     "note",
 }  # fmt: skip
 
@@ -36,7 +36,7 @@ def rows() -> list[dict[str, Any]]:
 def row(name: str, peer: str, **changed: Any) -> dict[str, Any]:
     plain: dict[str, Any] = dict.fromkeys(FIELDS) | {
         "name": name, "peer": peer, "ours_ms": 2.0, "peer_ms": 8.0, "ratio": 4.0, "equal": True, "pinned": True,
-        "threads": 2, "machine": "a machine", "load": 0.1,
+        "threads": 2, "machine": "a machine", "others": 0.01,
     }  # fmt: skip
     return plain | changed
 
@@ -111,6 +111,8 @@ def test_an_unequal_or_slow_row_is_shown_as_such(part):
     assert "45 missed" in text
     assert "| NO |" in text
     assert "not pinned in: emd-rates" in text
+    assert "do not trust" not in text
+    assert "do not trust: emd-rates" in part("results").table([row("emd-rates", "scipy", others=0.3)])
 
 
 def test_turns_are_taken_in_another_order_each_round(part):
