@@ -221,7 +221,7 @@ def _plain(
                 shifts = n.shifts or (0,) * len(n.sources)
                 text = " + ".join(f"(int64_t)x{j}[o] * {1 << b}" for j, b in enumerate(shifts))
             else:
-                text = f"{'' if n.kind == 'and' else '!'}(x0[o] > 0) && x1[o] > 0"
+                text = f"(x0[o] {'>' if n.kind == 'and' else '<='} 0) & (x1[o] > 0)"
             return [f"for (int o = 0; o < {y.size}; o++)", f"    y[o] = ({y.kind})({text});"]
         case Integrator():
             last = f"(t ? y[o - m * {y.size}] : 0)"

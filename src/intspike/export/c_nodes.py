@@ -245,9 +245,9 @@ class NodeRenderer:
             shifts = n.shifts or (0,) * len(n.sources)
             text = " + ".join(f"({k.kind})x{j}[o] * {1 << b}" for j, b in enumerate(shifts))
         elif n.kind == "and":
-            text = "(x0[o] > 0 && x1[o] > 0)"
-        else:
-            text = "(!(x0[o] > 0) && x1[o] > 0)"
+            text = "((x0[o] > 0) & (x1[o] > 0))"
+        else:  # without branches, which gcc 12 turns into wrong masks of AVX-512
+            text = "((x0[o] <= 0) & (x1[o] > 0))"
         lines = [
             *self._input_lines(n),
             f"for (int32_t o = 0; o < {k.size}; o++)",
