@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -143,6 +143,7 @@ def test_compiled_loops_are_the_definition(state, march, monkeypatch):
         codec._compiled.cache_clear()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 300_000), st.integers(1, 4), st.integers(0, 20))
 def test_neither_threads_nor_alignment_matter(size, threads, offset):
     state = ThresholdCentred(4)
