@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from intspike import native as compilers
-from intspike.engine import native, reference, stepwise
+from intspike.engine import layers, native, reference, stepwise
 from intspike.engine import plan as plans
 from intspike.engine.native import Session
 from intspike.errors import BadInput
@@ -52,15 +52,15 @@ def case_of(seed: int) -> Case:
 
 def texts(program: Program) -> Counter[str]:
     """How many nodes run by which kind of text; empty where the program runs timestep by timestep."""
-    made = plans._layers(program, ranges(program))  # pyright: ignore[reportPrivateUsage]
-    count: Counter[str] = Counter()
-    for _, layer in made[1] if made else []:
-        if layer.packs is not None:
-            count["synapse"] += 1
-        elif layer.functions:
-            count["narrow" if "int16_t x[" in layer.functions else "wide"] += 1
-        else:
-            count["plain"] += 1
+    proved = ranges(program)
+    made = plans._layers(program, proved)  # pyright: ignore[reportPrivateUsage]
+    if made is None:
+        return Counter()
+    synapses = sum(layer.packs is not None for _, layer in made[1])
+    count = Counter({"synapse": synapses, "plain": len(made[1]) - synapses - len(program.neurons)})
+    for n in program.neurons:
+        lane, _ = layers.neuron_lane(n, proved[n.name]) or ("", "")
+        count[lane] += 1
     return count
 
 
@@ -86,9 +86,9 @@ def images() -> Program:
 
 
 def test_the_programs_below_take_every_way():
-    assert texts(images()) == {"synapse": 3, "narrow": 3, "plain": 1}
+    assert texts(images()) == {"synapse": 3, "int16_t": 3, "plain": 1}
     seen = sum((texts(case_of(seed).program) for seed in range(24)), Counter[str]())
-    assert min(seen[k] for k in ("synapse", "narrow", "wide", "plain")) >= 5, seen
+    assert min(seen[k] for k in ("synapse", "int16_t", "int32_t", "plain")) >= 5, seen
     assert not texts(EXAMPLES["recurrent"]())  # delays
 
 
