@@ -1,4 +1,4 @@
-"""The same step without any compiled kernel: plain torch loops, in a process of their own, must give the same loss."""
+"""The same work without any compiled kernel: plain torch loops, in a process of their own, must give the same."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 
 from .harness import Missing
 
-Step = Callable[[], float]
 
-
-def loss(module: str, name: str) -> float:
-    """The loss of the first step of `module.our_step(name)` by plain torch loops; kernels must give its every bit."""
+def fingerprint(module: str, name: str) -> str:
+    """`module.fingerprint(name)` by plain torch loops; kernels must give the same."""
     without = {**os.environ, "INTSPIKE_COMPILER": "none"}
     done = subprocess.run(
         [sys.executable, "-m", f"{__package__}.plain", f"{__package__}.{module}", name],
@@ -22,7 +19,7 @@ def loss(module: str, name: str) -> float:
     )  # fmt: skip
     if done.returncode:
         raise Missing(f"the plain loops failed: {done.stderr.strip()[-400:]}")
-    return float.fromhex(done.stdout)
+    return done.stdout
 
 
 def main() -> None:
@@ -33,7 +30,7 @@ def main() -> None:
 
     assert compiler() is None, "plain loops were asked for, but a compiler was found"
     module, name = sys.argv[1:]
-    sys.stdout.write(importlib.import_module(module).our_step(name)[2]().hex())
+    sys.stdout.write(importlib.import_module(module).fingerprint(name))
 
 
 if __name__ == "__main__":

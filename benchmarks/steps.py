@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from intspike import nn
 
+Step = Callable[[], float]
 Counts = Callable[[Tensor], Tensor]  # inputs [T, B, ...] to spike counts [B, K]
 
 
@@ -18,7 +19,7 @@ def ours(net: nn.Network) -> Counts:
     return lambda inputs: net(inputs).sum(0)
 
 
-def step(net: torch.nn.Module, counts: Counts, inputs: Tensor, labels: Tensor) -> Callable[[], float]:
+def step(net: torch.nn.Module, counts: Counts, inputs: Tensor, labels: Tensor) -> Step:
     """One training step of a network on a batch; a call returns the loss."""
     optimizer = torch.optim.Adam([p for p in net.parameters() if p.requires_grad])
     gain = 10 / len(inputs)  # a neuron that always fires has the logit 10
