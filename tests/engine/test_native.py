@@ -20,13 +20,14 @@ from intspike.engine.native import Session
 from intspike.errors import BadInput
 from intspike.ir import Conv, Dense, Edge, Input, Integrator, Join, Pool, Program, Readout, frozen, ranges
 from intspike.native import FAST, fast, sets
+from intspike.ops import Carry
 from program_examples import EXAMPLES, weights
 from strategies import Case, assert_equal, make_program, neuron_steps, random_inputs, random_recipe
 
 needs_a_compiler = pytest.mark.skipif(compilers.compiler() is None, reason="no C compiler")
 
 # what leaves 16-bit lanes and what needs 32
-NARROW = {"codec": "table", "extra": 0, "bits": 4, "neuron": "LIF", "refractory": 0}
+NARROW = {"codec": "table", "extra": 0, "bits": 4, "neuron": "LIF", "leak": Carry(), "refractory": 0}
 WIDE = {"codec": "uniform", "bits": 16, "overflow": "wrap"}
 
 
