@@ -6,19 +6,16 @@ numpy does it where there is no compiler. A program is compiled once; a call is 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..ir import Program
 from ..native import FAST, Compiler, compiler, default_threads, split
-from ..native.synapse import aligned
 from . import plan as plans
 from . import reference, stepwise
-from .stepwise import Session
+from .stepwise import Session, empty_traces, pointers
 from .trace import Trace, check_inputs
 
 __all__ = ["Session", "run"]
@@ -53,34 +50,19 @@ def run(
         return stepwise.run(program, inputs, timesteps, record=record, threads=threads, flags=flags)
     x = np.ascontiguousarray(check_inputs(program, inputs, timesteps), np.uint8)
     frames, batch = x.shape[:2]
-    spikes: dict[str, NDArray[np.uint8]] = {}
-    codes: dict[str, dict[str, NDArray[np.int32]]] = {}
-    if record:
-        for n in program.neurons:
-            shape = (timesteps, batch, *program.shapes[n.name])
-            spikes[n.name] = np.empty(shape, np.uint8)
-            codes[n.name] = {s.name: np.empty(shape, np.int32) for s in n.body.states}
+    spikes, codes = empty_traces(program, (timesteps, batch)) if record else ({}, {})
     readout = np.empty((batch, *program.shapes[program.readout.name]), np.int64)
     threads = max(1, min(threads, batch))
-    samples = _samples(made, batch // threads, timesteps, frames, record)
-    size = made.bytes(samples, timesteps, frames, record)
+    samples, size = _tile(made, batch // threads, timesteps, frames, record, plans.TILE_BYTES)
     sizes = (ctypes.c_int64 * 5)(batch, timesteps, frames, samples, record)
-    spike_pointers = _pointers(list(spikes.values()))
-    code_pointers = _pointers([a for c in codes.values() for a in c.values()])
+    spike_pointers = pointers(list(spikes.values()))
+    code_pointers = pointers([a for c in codes.values() for a in c.values()])
     source, target = x.ctypes.data, readout.ctypes.data
 
     def part(first: int, last: int) -> None:
-        memory = _memory(made, size)
+        memory = made.take(size)
         made.function(
-            first,
-            last,
-            sizes,
-            made.pointers,
-            source,
-            spike_pointers,
-            code_pointers,
-            target,
-            memory.ctypes.data,
+            first, last, sizes, made.pointers, source, spike_pointers, code_pointers, target, memory.address
         )
         made.memories.append(memory)
 
@@ -96,23 +78,8 @@ def _plan(program: Program, timesteps: int, cc: Compiler, flags: tuple[str, ...]
     return plans.plan(program, timesteps, cc, flags)
 
 
-def _samples(made: plans.Plan, most: int, timesteps: int, frames: int, record: bool) -> int:
-    """How many samples go through the layers together."""
-    each = made.bytes(1, timesteps, frames, record)
-    return max(1, min(most, plans.MOST_SAMPLES, plans.TILE_BYTES // max(1, each)))
-
-
-def _memory(made: plans.Plan, size: int) -> NDArray[np.uint8]:
-    """A working memory that no other call uses."""
-    while made.memories:
-        try:
-            memory = made.memories.pop()
-        except IndexError:  # another thread was faster
-            break
-        if memory.size >= size:
-            return memory
-    return aligned(size)
-
-
-def _pointers(arrays: Sequence[NDArray[Any]]) -> Any:
-    return (ctypes.c_void_p * max(1, len(arrays)))(*(a.ctypes.data for a in arrays))
+@lru_cache(maxsize=64)  # calls repeat their sizes
+def _tile(
+    made: plans.Plan, most: int, timesteps: int, frames: int, record: bool, limit: int
+) -> tuple[int, int]:
+    return made.tile(most, timesteps, frames, record, limit)

@@ -61,7 +61,15 @@ void run(int64_t first, int64_t last, const sizes *z, const void *const *constan
 """
 
 
-@dataclass(frozen=True)
+class Memory:
+    """Working memory of one call."""
+
+    def __init__(self, size: int):
+        self.bytes = synapse.aligned(size)
+        self.size, self.address = size, self.bytes.ctypes.data
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """A compiled program.
 
@@ -80,13 +88,26 @@ class Plan:
     static: tuple[int, ...]
     dynamic: tuple[int, ...]
     codes: tuple[int, ...]
-    memories: list[Any] = field(default_factory=list[Any])
+    memories: list[Memory] = field(default_factory=list[Memory])
 
-    def bytes(self, samples: int, timesteps: int, frames: int, record: bool) -> int:
-        """Working memory of a tile."""
+    def tile(self, most: int, timesteps: int, frames: int, record: bool, limit: int) -> tuple[int, int]:
+        """How many of at most `most` samples go through the layers together, and their working memory in bytes."""
+        each = self._bytes(1, timesteps, frames, record)
+        samples = max(1, min(most, MOST_SAMPLES, limit // max(1, each)))
+        return samples, self._bytes(samples, timesteps, frames, record)
+
+    def _bytes(self, samples: int, timesteps: int, frames: int, record: bool) -> int:
         each = [(n, frames) for n in self.static] + [(n, timesteps) for n in self.dynamic]
         each += [(n, timesteps) for n in self.codes if record]
         return sum(-(-n * k * samples // 64) * 64 for n, k in each)
+
+    def take(self, size: int) -> Memory:
+        """A working memory that no other call uses; whoever took it appends it to `memories`."""
+        try:
+            memory = self.memories.pop()
+        except IndexError:
+            return Memory(size)
+        return memory if memory.size >= size else Memory(size)
 
 
 def plan(program: Program, timesteps: int, cc: Compiler, flags: tuple[str, ...]) -> Plan | None:

@@ -45,8 +45,8 @@ def check_inputs(program: Program, inputs: NDArray[np.generic], timesteps: int) 
     Raises:
         BadInput: another shape, not integers, out of the declared range, or no timesteps.
     """
-    x = np.asarray(inputs)
-    shape = program.input.shape
+    x, declared = np.asarray(inputs), program.input
+    shape = declared.shape
     if timesteps < 1:
         raise BadInput(f"timesteps must be at least 1, not {timesteps}")
     if x.dtype.kind not in "iub":
@@ -63,9 +63,9 @@ def check_inputs(program: Program, inputs: NDArray[np.generic], timesteps: int) 
     if not x.shape[1]:
         raise BadInput("inputs must hold at least one sample, but the batch is empty")
     # uint8 images, whose type is their range, are not read
-    known = x.dtype == np.uint8 and program.input.low <= 0 and program.input.high >= 255
-    if not known and x.size and (int(x.min()) < program.input.low or int(x.max()) > program.input.high):
+    known = x.dtype == np.uint8 and declared.low <= 0 and declared.high >= 255
+    if not known and x.size and (int(x.min()) < declared.low or int(x.max()) > declared.high):
         raise BadInput(
-            f"inputs must be in {program.input.low}..{program.input.high}, not {int(x.min())}..{int(x.max())}"
+            f"inputs must be in {declared.low}..{declared.high}, not {int(x.min())}..{int(x.max())}"
         )
     return x
