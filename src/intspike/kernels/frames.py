@@ -148,9 +148,9 @@ class Frames:
             self.sink.readers += 1
 
     def tensor(self) -> Tensor:
-        """The same as a float tensor [T, B, C, ...], with gradients."""
+        """The same as a tensor [T, B, C, ...] of the default type, with gradients."""
         if self.link is None or not torch.is_grad_enabled():
-            y = self.data.movedim(-1, 2).float()
+            y = self.data.movedim(-1, 2).to(torch.get_default_dtype())
         else:
             self.read()
             y = _ToTensor.apply(self.link, self)
@@ -161,7 +161,7 @@ class _ToTensor(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, link: Tensor, frames: Frames) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx.frames = frames
-        return frames.data.movedim(-1, 2).float()
+        return frames.data.movedim(-1, 2).to(torch.get_default_dtype())
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]

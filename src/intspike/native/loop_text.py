@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import prod
 
-from ..ops import Backward, Body, Instruction, Table, parameter_shape
+from ..ops import Backward, Body, Instruction, Table, Uniform, parameter_shape
 from ..ops.interpret import forward_roots, live
 from ..ops.table import OPS
 
@@ -17,6 +17,9 @@ ROW = f"[{TILE}] __attribute__((aligned(64)))"
 
 HEAD = """\
 #pragma GCC optimize("no-tree-pre", "no-tree-sink") /* gcc would move loads into branches and stay scalar */
+#if defined(__AVX512BW__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC target("prefer-vector-width=512") /* these loops are arithmetic alone: the widest vectors are fastest */
+#endif
 #include <stdint.h>
 #include <math.h>
 #include <string.h>
@@ -101,10 +104,31 @@ class _Text:
         at = f"({k})" if isinstance(k, str) else str(k)
         return f"r{self.tables.index(table)}[{at} * width + p]"
 
-    def at_rest(self, table: str, row: int, code: int) -> str:
-        """Value of a chain table at a known code."""
+    def select(self, values: list[str], bits: list[str], name: str) -> tuple[list[str], str]:
+        """Statements, and the one of 2^n values whose index has these bits (masks of ones or zeros, the lowest first).
+
+        A tree of masked selections: no gather, no branch, one instruction a node where the processor has three inputs.
+        """
+        lines: list[str] = []
+        for level, mask in enumerate(bits):
+            halved: list[str] = []
+            for k, (x, y) in enumerate(zip(values[::2], values[1::2], strict=True)):
+                halved.append(f"{name}_{level}_{k}")
+                lines.append(f"const {self.lane} {halved[-1]} = ({self.lane})({x} ^ (({x} ^ {y}) & {mask}));")
+            values = halved
+        return lines, values[0]
+
+    def read(self, table: str, row: int, bits: list[str], name: str) -> tuple[list[str], str]:
+        """The same for a row of a table."""
         first = row * self.entries(table)
-        return " + ".join(self.entry(table, first + j) for j in range(code + 1))
+        return self.select([self.entry(table, first + j) for j in range(self.entries(table))], bits, name)
+
+    def masks(self, code: str, count: int, name: str) -> tuple[list[str], list[str]]:
+        """Statements and masks of the bits of a code that counts from 0."""
+        names = [f"{name}_{b}" for b in range(count)]
+        return [
+            f"const {self.lane} {m} = ({self.lane})-(({code} >> {b}) & 1);" for b, m in enumerate(names)
+        ], names
 
     def function(self, signature: str, unused: str, tile: list[str]) -> str:
         inner = "\n".join("        " + line.replace("\n", "\n    ") for line in [*_LIMITS, *tile])
@@ -177,7 +201,7 @@ class ForwardText(_Text):
             "    prev[p] = 0;",
             *(f"    s{j}[p] = {rest};" for j, rest in enumerate(rests)),
             *(
-                f"    w{k}[p] = ({self.lane})({self.at_rest(table, 0, rests[self.names.index(s)] - lows[s])});"
+                f"    w{k}[p] = ({self.lane})({self.entry(table, rests[self.names.index(s)] - lows[s])});"
                 for k, s, table in self._kept()
             ),
             *(
@@ -294,60 +318,61 @@ class ForwardText(_Text):
                 return OPS[i.op].c.format(*a)
 
     def _encode(self, k: int, i: Instruction) -> list[str]:
+        """The code of x, and what this timestep or the next reads at it."""
         codec, lane, x = self.body.codec(i.name), self.lane, f"v{i.args[0]}"
-        reads = {
-            (table, r)
-            for j, table, rows in self.reads[i.name]
-            for r in range(rows)
-            if self._reads_store(j, k)
-        }
-        sums = {(table, r): f"u{k}_{self.tables.index(table)}_{r}" for table, r in sorted(reads)}
-        lines = [
-            f"{lane} {name} = {self.entry(table, r * self.entries(table))};"
-            for (table, r), name in sums.items()
-        ]
-
-        def add(condition: str, j: int, count: bool) -> list[str]:
-            tail = [
-                f"{name} = ({lane})({name} + (m & {self.entry(table, r * self.entries(table) + j + 1)}));"
-                for (table, r), name in sums.items()
-            ]
-            if count:
-                tail.insert(0, f"v{k} = ({lane})(v{k} - m);")
-            return (
-                ["{", f"    const {lane} m = ({lane})-({condition});", *("    " + t for t in tail), "}"]
-                if tail
-                else []
-            )
-
-        if isinstance(codec, Table):
+        reads = sorted(
+            {
+                (table, r)
+                for j, table, rows in self.reads[i.name]
+                for r in range(rows)
+                if self._reads_store(j, k)
+            }
+        )
+        lines: list[str] = []
+        bits = [f"m{k}_{b}" for b in range(codec.bits)]
+        if isinstance(codec, Table) and self.is_chain(f"{i.name}.boundaries"):
+            lines += self._search(k, x, f"{i.name}.boundaries", bits)
+        elif isinstance(codec, Table):
             edges = f"{i.name}.boundaries"
             lines.append(f"{lane} v{k} = 0;")
-            if self.is_chain(edges):
-                for j in range(codec.high):
-                    lines += add(f"{x} >= {self.entry(edges, j)}", j, True)
-                return lines
             for half in (1 << b for b in reversed(range(codec.bits))):
                 lines.append(f"v{k} += {x} >= {self.entry(edges, f'v{k} + {half - 1}')} ? {half} : 0;")
-            return lines
-        j = self.names.index(i.name)
+        else:
+            lines += self._rounded(k, i, codec, x)
+            if reads:
+                lines += self.masks(f"(v{k} - ({codec.low}))", codec.bits, f"m{k}")[0]
+        for table, r in reads:
+            name = f"u{k}_{self.tables.index(table)}_{r}"
+            more, value = self.read(table, r, bits, f"t{name}")
+            lines += [*more, f"const {lane} {name} = {value};"]
+        return lines
+
+    def _search(self, k: int, x: str, edges: str, bits: list[str]) -> list[str]:
+        """The number of boundaries at or below x, bit by bit from the highest; every comparison leaves a mask."""
+        lines: list[str] = []
+        for b in reversed(range(len(bits))):
+            candidates = [self.entry(edges, ((2 * c + 1) << b) - 1) for c in range(1 << (len(bits) - 1 - b))]
+            more, edge = self.select(candidates, bits[b + 1 :], f"e{k}_{b}")
+            lines += [*more, f"const {self.lane} {bits[b]} = ({self.lane})-({x} >= {edge});"]
+        return [
+            *lines,
+            f"const {self.lane} v{k} = ({self.lane})({' | '.join(f'({m} & {1 << b})' for b, m in enumerate(bits))});",
+        ]
+
+    def _rounded(self, k: int, i: Instruction, codec: Uniform, x: str) -> list[str]:
+        """A uniform code: a rounded shift that saturates or wraps."""
+        lane, j = self.lane, self.names.index(i.name)
         code = f"(({x} + half{j}[p]) >> {self._number(f'{i.name}.shift')})"
         if codec.overflow == "wrap":
             mask = (1 << codec.bits) - 1
-            lines.append(
-                f"const {lane} v{k} = ({lane})(((uint32_t)({code} - ({codec.low})) & {mask}u) + ({codec.low}));"
-            )
-        else:
-            top = self._number(f"{i.name}.high") if codec.has_top else str(codec.high)
-            lines += [
-                f"const {lane} q{k} = ({lane}){code};",
-                f"const {lane} z{k} = ({lane})(q{k} < ({codec.low}) ? ({codec.low}) : q{k});",
-                f"const {lane} v{k} = ({lane})(z{k} > {top} ? {top} : z{k});",
-            ]
-        if sums:
-            for j in range((1 << codec.bits) - 1):
-                lines += add(f"v{k} > ({codec.low + j})", j, False)
-        return lines
+            wrapped = f"(uint32_t)({code} - ({codec.low})) & {mask}u"
+            return [f"const {lane} v{k} = ({lane})(({wrapped}) + ({codec.low}));"]
+        top = self._number(f"{i.name}.high") if codec.has_top else str(codec.high)
+        return [
+            f"const {lane} q{k} = ({lane}){code};",
+            f"const {lane} z{k} = ({lane})(q{k} < ({codec.low}) ? ({codec.low}) : q{k});",
+            f"const {lane} v{k} = ({lane})(z{k} > {top} ? {top} : z{k});",
+        ]
 
     def _reads_store(self, read: int, store: int) -> bool:
         """Whether a read's value is computed behind this encode: it reads this code, or the last one a timestep later."""
@@ -532,13 +557,9 @@ class BackwardText(_Text):
                 f"    level{j}_{new}[p] = (float)((int32_t)code[p] * (1 << (int32_t)n{self.rows.index(f'{name}.shift')}[p]));"
             )
         elif self.is_chain(f"{name}.levels"):
-            table = f"{name}.levels"
-            lines.append(f"    {self.lane} level = {self.entry(table, 0)};")
-            for c in range(codec.high):
-                lines.append(
-                    f"    level = ({self.lane})(level + (({self.lane})-(code[p] > {c}) & {self.entry(table, c + 1)}));"
-                )
-            lines.append(f"    level{j}_{new}[p] = (float)level;")
+            first, bits = self.masks("(int32_t)code[p]", codec.bits, "m")
+            more, value = self.read(f"{name}.levels", 0, bits, "t")
+            lines += [f"    {line}" for line in [*first, *more, f"level{j}_{new}[p] = (float){value};"]]
         else:
             lines.append(f"    level{j}_{new}[p] = (float){self.entry(f'{name}.levels', 'code[p]')};")
         return ["{", *("    " + line for line in [*lines, "}"]), "}"]

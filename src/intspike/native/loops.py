@@ -4,8 +4,8 @@ Layout [T, rows, C], channels last: a row is one position of one sample. The inn
 consecutive elements; parameters are rows that repeat every C lanes, so a layer of few channels still fills vectors.
 
 Forward. Sums become currents, gain * S + bias, in a loop of their own (once where the input is static). Tables of up
-to 5 bits are read by comparing with every boundary and adding differences, which vectorizes everywhere; larger ones by
-gathers. A table that the next timestep reads at the new code is read right behind `encode`, from the same comparisons.
+to 5 bits are searched and read by trees of masked selections, which vectorize everywhere; larger ones by gathers. A
+table that the next timestep reads at the new code is read right behind `encode`, from the masks of the same search.
 Backward. All factors are functions of codes, outputs and parameters; what depends on parameters alone is computed once
 a tile.
 """
@@ -90,8 +90,8 @@ def loop(
 def is_narrow(body: Body, parameters: Mapping[str, NDArray[np.generic]]) -> bool:
     """Whether 16-bit lanes hold everything, once currents are clamped to what can still change a code or an output.
 
-    Such codes saturate, and a current meets them in a sum: beyond 2^14 it changes nothing, because no boundary, level or
-    threshold reaches 2^13.
+    Such codes saturate, and a current meets them in a sum: beyond 2^14 it changes nothing, because no boundary, level
+    or threshold reaches 2^13.
     """
     if is_real(body) or not adds_only(body):
         return False
@@ -153,14 +153,12 @@ def pack_rows(names: Sequence[str], parameters: Mapping[str, Any], width: int, k
 
 
 def pack_tables(body: Body, made: Loop, parameters: Mapping[str, Any], width: int) -> NDArray[Any]:
-    """Rows [entries of all tables, width]; small tables but boundaries hold their first entry and differences."""
+    """Rows [entries of all tables, width]."""
     kind = LANES[made.lane]
     rows: list[NDArray[Any]] = []
     for name in made.tables:
         shape = parameter_shape(body, name)
         a = np.asarray(parameters[name]).reshape(-1, *shape)
-        if shape[-1] <= 1 << CHAIN_BITS and not name.endswith(".boundaries"):
-            a = np.diff(a, axis=-1, prepend=0)
         rows.append(a.reshape(len(a), -1).T)
     channels = next(len(a) for a in parameters.values())
     joined = np.concatenate(rows).astype(kind) if rows else np.zeros((1, channels), kind)

@@ -218,8 +218,9 @@ class Group(torch.nn.Module):
             norm.num_batches_tracked += 1
             if momentum is None:
                 momentum = 1.0 / float(norm.num_batches_tracked)
-        norm.running_mean.lerp_(mean.float(), momentum or 0.0)
-        norm.running_var.lerp_((variance * count / max(1, count - 1)).float(), momentum or 0.0)
+        norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), momentum or 0.0)
+        unbiased = variance * count / max(1, count - 1)
+        norm.running_var.lerp_(unbiased.to(norm.running_var.dtype), momentum or 0.0)
 
     def integers(self, scale: float, most: float) -> Integers:
         """The integers of this group in evaluation: computed once, then kept until it trains again.
@@ -293,8 +294,9 @@ class Group(torch.nn.Module):
         body = trace(equation, self.form)
         if not self.training:
             made = self.integers(scale, most)
-            codes = [torch.from_numpy(c).float() for c in made.codes]
-            tensors = {name: torch.from_numpy(a).float() for name, a in made.constants.items()}
+            kind = torch.get_default_dtype()
+            codes = [torch.from_numpy(c).to(kind) for c in made.codes]
+            tensors = {name: torch.from_numpy(a).to(kind) for name, a in made.constants.items()}
             if equation.has_leak:
                 tensors["beta"] = self.neuron.beta
             sign = torch.from_numpy(made.constants["gain"])
