@@ -65,7 +65,7 @@ def run(
 def _line(r: results.Row) -> str:
     """A finished row in short, and what is wrong with it."""
     wrong = "" if r["equal"] else "  [bold red]NOT EQUAL[/]"
-    if (r["others"] or 0) > results.BUSY:
+    if results.busy(r):
         wrong += f"  [yellow]other work took {r['others']:.0%} of the machine[/]"
     return f"{r['name']}: {r['ratio']:g} x {r['peer']}{wrong}"
 

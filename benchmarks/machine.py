@@ -92,4 +92,5 @@ def name() -> str:
     )
     model = lines.get("model name", platform.processor() or "unknown processor")
     family = "/".join(lines[k] for k in ("cpu family", "model") if k in lines)
-    return f"{model} (family {family}, {widest}), {len(cores())} cores, {platform.system()}"
+    count = len(cores())
+    return f"{model} (family {family}, {widest}), {count} core{'s' * (count > 1)}, {platform.system()}"

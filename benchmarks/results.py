@@ -40,8 +40,10 @@ def keep(new: Sequence[Row], path: Path = RESULTS) -> list[Row]:
             rows[at] = old | {"unpinned_ratio": r["ratio"], "equal": old["equal"] and r["equal"]}
         else:
             rows[at] = r | {"unpinned_ratio": r["ratio"]}
-    order = [(b.name, g.peer) for b in catalog.BENCHMARKS for g in b.goals]
-    kept = [rows[at] for at in order if at in rows]
+    goals = {
+        (b.name, g.peer): {"goal": g.goal, "limit": g.limit} for b in catalog.BENCHMARKS for g in b.goals
+    }
+    kept = [rows[at] | goal for at, goal in goals.items() if at in rows]
     _write(path, json.dumps(kept, indent=2) + "\n")
     return kept
 
@@ -85,8 +87,8 @@ def table(rows: Sequence[Row]) -> str:
         )
     notes = [f"Not measured yet: {', '.join(names)}."] if (names := missing(rows)) else []
     for machine, threads in sorted({(r["machine"], r["threads"]) for r in rows}):
-        notes.append(f"Measured on: {machine}; {threads} threads.")
-    if busy := sorted({r["name"] for r in rows if (r["others"] or 0) > BUSY}):
+        notes.append(f"Measured on: {machine}; {threads} thread{'s' * (threads > 1)}.")
+    if busy := sorted({r["name"] for r in rows if busy(r)}):
         notes.append(
             f"Other work took more than {BUSY:.0%} of the machine, so do not trust: {', '.join(busy)}."
         )
@@ -94,6 +96,11 @@ def table(rows: Sequence[Row]) -> str:
     if loose:
         notes.append(f"Threads were not pinned in: {', '.join(loose)}.")
     return "\n".join(lines) + "\n\n" + "\n\n".join(notes) + "\n"
+
+
+def busy(r: Row) -> bool:
+    """Whether other work may have changed a row; memory does not depend on it."""
+    return r["ours_ms"] is not None and (r["others"] or 0) > BUSY
 
 
 def _figure(x: float) -> str:
