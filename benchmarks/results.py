@@ -88,9 +88,9 @@ def table(rows: Sequence[Row]) -> str:
     notes = [f"Not measured yet: {', '.join(names)}."] if (names := missing(rows)) else []
     for machine, threads in sorted({(r["machine"], r["threads"]) for r in rows}):
         notes.append(f"Measured on: {machine}; {threads} thread{'s' * (threads > 1)}.")
-    if busy := sorted({r["name"] for r in rows if busy(r)}):
+    if disturbed := sorted({r["name"] for r in rows if busy(r)}):
         notes.append(
-            f"Other work took more than {BUSY:.0%} of the machine, so do not trust: {', '.join(busy)}."
+            f"Other work took more than {BUSY:.0%} of the machine, so do not trust: {', '.join(disturbed)}."
         )
     loose = sorted({r["name"] for r in rows if not r["pinned"]})
     if loose:
