@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -42,14 +43,26 @@ def run(
             table.add_row(b.name, b.what, "\n".join(g.peer for g in b.goals))
         console.print(table)
         return
+    # memory does not depend on where threads run
+    wanted = [b for b in catalog.chosen(only) if pin or only or b.unit == "ms"]
+    try:
+        failed = _run(wanted, rounds, pin)
+    except KeyboardInterrupt:
+        errors.print("stopped; finished rows are kept")
+        raise typer.Exit(130) from None
+    console.print(f"{results.RESULTS} and {results.TABLE}", soft_wrap=True, highlight=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _run(benchmarks: Sequence[catalog.Benchmark], rounds: int | None, pin: bool) -> bool:
+    """Run benchmarks, keep and print their rows; returns whether any failed or was unequal."""
     failed = False
     with Progress(
         TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
         console=console,
     ) as progress:  # fmt: skip
-        for b in catalog.chosen(only):
-            if b.unit == "MB" and not pin and not only:
-                continue  # memory does not depend on where threads run
+        for b in benchmarks:
             rows = _measure(b, rounds or b.rounds, pin, progress)
             failed |= rows is None
             if rows:
@@ -57,9 +70,7 @@ def run(
                 for r in rows:
                     progress.console.print(_line(r), highlight=False)
                     failed |= not r["equal"]
-    console.print(f"{results.RESULTS} and {results.TABLE}", soft_wrap=True, highlight=False)
-    if failed:
-        raise typer.Exit(1)
+    return failed
 
 
 def _line(r: results.Row) -> str:
@@ -81,15 +92,19 @@ def _measure(b: catalog.Benchmark, rounds: int, pin: bool, progress: Progress) -
     ):
         assert p.stdout is not None
         late = threading.Timer(SECONDS, p.kill)
+        late.daemon = True  # an interruption does not wait for it
         late.start()
         answer: dict[str, Any] = {}
-        for line in p.stdout:
-            said = json.loads(line)
-            if isinstance(said, dict):
-                answer = said
-            else:
-                progress.update(task, completed=said[1], total=said[2])
-        p.wait()
+        try:
+            for line in p.stdout:
+                said = json.loads(line)
+                if isinstance(said, dict):
+                    answer = said
+                else:
+                    progress.update(task, completed=said[1], total=said[2])
+            p.wait()
+        finally:
+            p.kill()  # where this is interrupted; it does nothing to what has ended
         expired = not late.is_alive()
         late.cancel()
         said_wrong.seek(0)
