@@ -32,8 +32,20 @@
 #define POSITIONS (OUT_H * OUT_W * WINDOW)
 #define LIST (KH * STEPS + SETS) /* most steps of a position */
 
-/* Where skipping becomes slower than the dense path, measured: permille of groups that are not zero. */
-#define CROSSOVER 450
+/* Where skipping becomes slower than the dense path: permille of groups that are not zero. Costs of a position, measured,
+ * in hundredths of a cycle: every step in the dense path, the list, a listed step (three loads and those of weights,
+ * which are slower where they leave the first cache). */
+#if GROUP == 4
+#define DENSE_COST (55 * VECTORS * KH * STEPS)
+#define LIST_COST (4500 + 400 * KH * UP(STEPS, 32))
+#define STEP_COST (50 * (3 * UP(VECTORS, 4) + VECTORS))
+#define MOST_SHARE (KH * STEPS * LESS(4, VECTORS) * BYTES > 32 << 10 ? 360 : 450)
+#define CROSSOVER LESS(MOST_SHARE, MORE(0, (DENSE_COST - LIST_COST) * 10 / UP(KH * STEPS * STEP_COST, 100)))
+#else
+#define CROSSOVER (VECTORS > 4 ? 400 : 0)
+#endif
+/* Where groups do not begin with a position there is no skipping: rows of so few channels are too short to gain. */
+#define SKIPS (CI % GROUP == 0 && KH * STEPS < 1 << 16)
 
 #if BITS == 16
 #define RESULT int16_t
@@ -148,29 +160,20 @@ INLINE void NAME(dense)(const int vectors, const unit *frame, const weight *w, c
 }
 
 /* For each position of each window the steps that are not zero, filled up with steps of zeros to whole sets. */
-INLINE void NAME(list)(const unit *frame, const int32_t *offset, const uint64_t *bits, uint16_t *steps, int32_t *ends)
+INLINE void NAME(list)(const uint64_t *bits, uint16_t *steps, int32_t *ends)
 {
     int n = 0;
     for (int p = 0; p < POSITIONS; p++) {
         const int window = p / WINDOW, k = p % WINDOW;
         const int row = (window / OUT_W * POOL_H + k / POOL_W) * STRIDE_H;
         const int corner = (row * PADDED_W + (window % OUT_W * POOL_W + k % POOL_W) * STRIDE_W) * CI;
-        if (CI % GROUP) { /* groups begin anywhere, but rows are short where channels are few */
-            for (int j = 0; j < KH * STEPS; j++) {
-                int32_t x;
-                memcpy(&x, frame + corner + offset[j], sizeof x);
-                steps[n] = (uint16_t)j;
-                n += x != 0;
-            }
-        } else {
-            for (int a = 0; a < KH; a++)
+        for (int a = 0; a < KH; a++)
 #pragma GCC unroll 4
-                for (int j = 0; j < STEPS; j += 32) {
-                    const uint32_t inside = STEPS - j < 32 ? (1u << (STEPS - j) % 32) - 1 : ~0u;
-                    const uint32_t ones = bits_at(bits, (corner + a * PADDED_W * CI) / GROUP + j) & inside;
-                    n += places_of(ones, a * STEPS + j, steps + n);
-                }
-        }
+            for (int j = 0; j < STEPS; j += 32) {
+                const uint32_t inside = STEPS - j < 32 ? (1u << (STEPS - j) % 32) - 1 : ~0u;
+                const uint32_t ones = bits_at(bits, (corner + a * PADDED_W * CI) / GROUP + j) & inside;
+                n += places_of(ones, a * STEPS + j, steps + n);
+            }
 #pragma GCC unroll 4
         for (int j = 0; j < SETS; j++)
             steps[n + j] = KH * STEPS;
@@ -236,8 +239,8 @@ APART void NAME(one)(const uint8_t *x, const weight *w, const int32_t *sign, con
     for (int i = 0; i < H; i++)
         for (int j = 0; j < W * CI; j++)
             frame[((i + PAD_H) * PADDED_W + PAD_W) * CI + j] = x[i * W * CI + j];
-    if (permille && KH * STEPS < 1 << 16 && group_bits(frame, GROUPS, bits) * 1000 < permille * GROUPS) {
-        NAME(list)(frame, offset, bits, steps, ends);
+    if (SKIPS && permille && group_bits(frame, GROUPS, bits) * 1000 < permille * GROUPS) {
+        NAME(list)(bits, steps, ends);
         int v = 0;
         for (; v + EVENT_CHUNK <= VECTORS; v += EVENT_CHUNK)
             NAME(events)(EVENT_CHUNK, frame, w + v * LANES * GROUP, offset, steps, ends, sign + v * LANES, CO - v * LANES,
@@ -263,8 +266,8 @@ void NAME(run)(int64_t first, int64_t last, const uint8_t *x, const uint8_t *pac
 {
     static _Thread_local unit frame[FRAME + 64 * GROUP];
     static _Thread_local uint64_t bits[UP(GROUPS, 64) + 2];
-    static _Thread_local uint16_t steps[POSITIONS * LIST + 32];
-    static _Thread_local int32_t ends[POSITIONS];
+    static _Thread_local uint16_t steps[SKIPS ? POSITIONS * LIST + 32 : 1];
+    static _Thread_local int32_t ends[SKIPS ? POSITIONS : 1];
     int32_t sign[VECTORS * LANES] = {0};
     for (int o = 0; o < CO && flip; o++)
         sign[o] = flip[o] < 0 ? -1 : 0;

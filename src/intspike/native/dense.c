@@ -14,7 +14,13 @@
 #define TILE (8 * ROWS) /* rows that read the weights once and choose their path together */
 
 /* Where events become slower than the dense path, measured: permille of nonzero inputs. */
-#define CROSSOVER (GROUP == 4 ? (VECTORS > 4 ? 190 : VECTORS > 1 ? 100 : 40) : VECTORS > 4 ? (BYTES > 16 ? 550 : 400) : 30)
+#if GROUP == 4
+#define CROSSOVER (VECTORS > 4 ? 190 : VECTORS > 2 ? 150 : VECTORS == 2 && K < 512 ? 60 : 0)
+#else
+#define CROSSOVER (VECTORS > 4 ? (BYTES > 16 ? 550 : 400) : 0)
+#endif
+#define SAMPLE 4 /* of so many rows one is counted */
+
 
 #if BITS == 16
 #define RESULT int16_t
@@ -188,7 +194,10 @@ void NAME(run)(int64_t first, int64_t last, const uint8_t *x, const uint8_t *pac
     for (int64_t n = first; n < last; n += TILE) {
         const int rows = (int)LESS(TILE, last - n);
         const uint8_t *in = x + n * K;
-        if (most && nonzeros(in, (int64_t)rows * K) * 1000 < most * rows * K)
+        int64_t nonzero = 0;
+        for (int r = 0; most && r < rows; r += SAMPLE)
+            nonzero += nonzeros(in + (int64_t)r * K, K);
+        if (most && nonzero * 1000 < most * UP(rows, SAMPLE) * K)
             NAME(event)(rows, in, (const int8_t *)packed + DENSE_BYTES, index, y + n * M);
         else
             NAME(dense)(rows, in, (const weight *)(const void *)packed, copy, y + n * M);
