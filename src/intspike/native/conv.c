@@ -112,7 +112,7 @@ INLINE void NAME(block)(const int windows, const int vectors, const unit *in, co
 #pragma GCC unroll 32
             for (int v = 0; v < vectors; v++)
                 sum[n][k][v] = vec_all(0);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int j = 0; j < KH * STEPS; j++, w += STEP) {
         const unit *at = in + offset[j];
         vec part[CHUNK];
