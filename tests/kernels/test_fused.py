@@ -515,3 +515,51 @@ def test_the_main_loops_are_vectorized(name, lane, tmp_path: Path):
     forward, backward = over_time
     inside = [k for k in lanes if forward < k < back or backward < k]
     assert {k: lines[k - 1 : k + 2] for k in inside if k not in vectorized} == {}
+
+
+# --- torch.compile --------------------------------------------------------------------------------------------
+
+
+@needs_compiler
+@pytest.mark.parametrize("codec", [None, Table(4, 4)], ids=["real", "table"])
+def test_the_op_is_seen_whole_by_torch_compile(codec):
+    rng = np.random.default_rng(0)
+    choice = {**ONE, "codec": codec, "dense": True}
+    made = neuron_and_form(choice)
+    assert made is not None
+    body = trace(*made)
+    if codec is None:
+        parameters = real_parameters(body, 5, rng, torch.float32)
+        x = torch.from_numpy(rng.normal(0.3, 1.0, (4, 3, 5))).float()
+    else:
+        _, numbers, beta = integers(choice, 5, rng)
+        parameters, x = tensors(numbers, beta), torch.from_numpy(sums(body, numbers, (4, 3, 5), rng)).float()
+
+    def loss(x: Tensor, theta: Tensor) -> Tensor:
+        spikes, _ = fused.run(body, x * 1.0, {**parameters, "theta": theta}, 4)
+        return (spikes * torch.arange(5)).sum()
+
+    found = []
+    for f in (loss, torch.compile(loss, fullgraph=True, backend="aot_eager")):
+        inputs = x.clone().requires_grad_(), parameters["theta"].clone().requires_grad_()
+        value = f(*inputs)
+        value.backward()
+        found.append([value.detach(), *(i.grad for i in inputs)])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+    assert found[0][1].abs().sum() > 0
+
+
+@needs_compiler
+def test_the_op_passes_torchs_own_checks():
+    rng = np.random.default_rng(0)
+    choice = {**ONE, "dense": True}
+    body, numbers, beta = integers(choice, 5, rng)
+    seen: list[Any] = []
+    op = torch.ops.intspike.time_loop
+    names, tables = fused._names(body)
+    t = tensors(numbers, beta)
+    x = torch.from_numpy(sums(body, numbers, (4, 3, 5), rng)).float().requires_grad_()
+    rows = torch.stack([t[p] for p in names]).requires_grad_()
+    joined = torch.cat([t[p].flatten(1).to(torch.int32) for p in tables], 1)
+    seen.append(torch.library.opcheck(op, (x, rows, joined, fused._key(body), "theta", 4)))
+    assert all(v == "SUCCESS" for v in seen[0].values())

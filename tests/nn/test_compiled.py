@@ -284,3 +284,21 @@ def test_spikes_travel_as_bytes():
     with torch.no_grad():
         _, spikes, _ = net._run(x.expand(4, *x.shape))
     assert all(isinstance(s, Frames) and s.data.dtype == torch.uint8 for s in spikes.values())
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # of torch's own tracer
+def test_torch_compile_leaves_a_network_as_it_is():
+    torch.manual_seed(8)
+    net = quantize(NETWORKS["convolutions"](), CONFIGS["4/4"]).train()
+    x = torch.randint(0, 256, (3, 1, 12, 12), dtype=torch.uint8).expand(4, 3, 1, 12, 12)
+
+    def loss(net: Network) -> Tensor:
+        return (net(x).mean(0) * 10).logsumexp(1).sum()
+
+    a, b = copy.deepcopy(net), copy.deepcopy(net)
+    loss(a).backward()
+    torch.compile(loss, backend="aot_eager")(b).backward()
+    for p, q in zip(a.parameters(), b.parameters(), strict=True):
+        assert p.grad is not None
+        assert q.grad is not None
+        assert torch.equal(p.grad, q.grad)

@@ -1,8 +1,13 @@
-"""A body over all timesteps as one op on tensors: generated C where there is a compiler, else the oracle."""
+"""A body over all timesteps as one op on tensors: generated C where there is a compiler, else the oracle.
+
+The op and its backward pass are registered with `torch.library`, so `torch.compile` sees them whole.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,12 +15,14 @@ import torch
 from torch import Tensor
 
 from ..errors import BadInput, BadProgram
-from ..native import compiler, split
-from ..native.loop_text import is_real
-from ..ops import Body
+from ..native import Compiler, compiler, split
+from ..native.loop_text import code_kind, is_real
+from ..ops import Body, backward, parameter_shape
 from . import oracle
 from .frames import PARTS
-from .loop import Neurons, pointers, prepare
+from .loop import TORCH_TYPES, Neurons, pointers, prepare
+
+_BODIES: dict[str, Body] = {}  # by a hash of their content: an op of torch takes text, not objects
 
 
 def run(
@@ -31,83 +38,149 @@ def run(
     Returns:
         spikes [T, B, C, ...] float32, and for each state the stored codes (full precision: the membrane).
     """
-    cc = compiler()
-    if cc is None or current.dtype != torch.float32 or current.device.type != "cpu":
+    if current.dtype != torch.float32 or current.device.type != "cpu" or not _is_compiled(body):
         return oracle.run(body, current, parameters, timesteps)
     if len(current) not in (1, timesteps):
         raise BadInput(f"currents must be one frame or {timesteps}, not {len(current)}")
     if any(len(p) != current.shape[2] for p in parameters.values()):
         raise BadInput(f"parameters must have a row for each of {current.shape[2]} channels")
-    names = tuple(p for p, t in parameters.items() if t.requires_grad and t.ndim == 1)
-    numbers = torch.stack([parameters[p].float() for p in names]) if names else torch.empty(0)
-    kind = torch.float32 if is_real(body) else torch.int32
-    arrays = {p: arrayed(t, kind) for p, t in parameters.items()}
-    wanted = frozenset(names) if torch.is_grad_enabled() and (names or current.requires_grad) else None
-    try:
-        neurons = prepare(body, arrays, kind, wanted, cc)
-    except BadProgram:  # a derivative needs a value that no loop keeps (in reals, a leak on the sum): slower
-        return oracle.run(body, current, parameters, timesteps)
-    spikes, *codes = _Fused.apply(current.movedim(2, -1), numbers, names, neurons, timesteps, kind)
+    numbers, tables = _names(body)
+    learned = [p for p in numbers if parameters[p].requires_grad] if torch.is_grad_enabled() else []
+    rows = torch.stack([parameters[p].float() for p in numbers])
+    entries = [parameters[p].detach().flatten(1).to(torch.int32) for p in tables]
+    joined = torch.cat(entries, 1) if entries else torch.zeros((rows.shape[1], 0), dtype=torch.int32)
+    spikes, *codes = torch.ops.intspike.time_loop(
+        current.movedim(2, -1), rows, joined, _key(body), " ".join(learned), timesteps
+    )
     return spikes.movedim(-1, 2), [c.movedim(-1, 2) for c in codes]
 
 
-def arrayed(t: Tensor, kind: torch.dtype) -> np.ndarray[Any, Any]:
-    """A parameter as numbers: integers exactly, or reals."""
-    return t.detach().to(torch.float32 if kind == torch.float32 else torch.float64).numpy()
+@torch.compiler.assume_constant_result
+def _key(body: Body) -> str:
+    key = hashlib.sha256(repr(body).encode()).hexdigest()
+    _BODIES[key] = body
+    return key
 
 
-class _Fused(torch.autograd.Function):
-    @staticmethod
-    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any,
-        current: Tensor,
-        numbers: Tensor,
-        names: tuple[str, ...],
-        neurons: Neurons,
-        timesteps: int,
-        kind: torch.dtype,
-    ) -> tuple[Tensor, ...]:
-        sums = current.detach().to(kind).contiguous()
-        shape = (timesteps, *sums.shape[1:])
-        spikes = torch.empty(shape, dtype=torch.uint8)
-        codes = neurons.empty_codes(shape)
-        elements = sums[0].numel()
-        rows = elements // neurons.channels
-        stride = elements if len(sums) > 1 else 0
-        split(
-            neurons.forward, rows, torch.get_num_threads(), timesteps, elements, stride, sums.data_ptr(),
-            spikes.data_ptr(), pointers(codes),
-        )  # fmt: skip
-        ctx.neurons, ctx.names, ctx.stride = neurons, names, stride
-        ctx.save_for_backward(sums, spikes, *codes)
-        ctx.mark_non_differentiable(*codes)
-        ctx.set_materialize_grads(False)
-        return (spikes.float(), *codes)
+@torch.compiler.assume_constant_result
+def _is_compiled(body: Body) -> bool:
+    """Whether loops can be compiled: in reals, a leak on the sum has a derivative that no loop keeps."""
+    if compiler() is None:
+        return False
+    try:
+        backward(body)
+    except BadProgram:
+        return False
+    return True
 
-    @staticmethod
-    def backward(ctx: Any, *outputs: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        sums, spikes, *codes = ctx.saved_tensors
-        neurons: Neurons = ctx.neurons
-        if outputs[0] is None:
-            return (None,) * 6
-        gspikes = outputs[0].float().contiguous()
-        timesteps, elements = len(spikes), spikes[0].numel()
-        rows, channels = elements // neurons.channels, neurons.channels
-        gcurrent = torch.empty(sums.shape)
-        gnumbers = np.zeros((PARTS, max(1, len(neurons.made.gradients)), neurons.width))
 
-        def part(first: int, last: int) -> None:
-            for k in range(first, last):
-                a, b = rows * k // PARTS, rows * (k + 1) // PARTS
-                neurons.backward(
-                    a, b, timesteps, elements, ctx.stride, elements, gspikes.data_ptr() + 4 * a * channels,
-                    sums.data_ptr(), spikes.data_ptr(), pointers(codes), gcurrent.data_ptr(), gnumbers[k].ctypes.data,
-                )  # fmt: skip
+@torch.compiler.assume_constant_result
+def _names(body: Body) -> tuple[list[str], list[str]]:
+    """Parameters that are numbers, and those that are tables."""
+    names = list(body.parameters)
+    if any(i.op == "lookup" for i in body.instructions) and "beta" not in names:
+        names.append("beta")
+    return [p for p in names if not parameter_shape(body, p)], [p for p in names if parameter_shape(body, p)]
 
-        split(part, PARTS, torch.get_num_threads())
-        totals = dict(zip(neurons.made.gradients, neurons.totals(gnumbers), strict=False))
-        grad = None
-        if ctx.names:
-            none = np.zeros(channels)
-            grad = torch.from_numpy(np.stack([totals.get(n, none) for n in ctx.names])).float()
-        return gcurrent, grad, None, None, None, None
+
+def _neurons(body: Body, numbers: Tensor, tables: Tensor, learned: Sequence[str] | None) -> Neurons:
+    names, table_names = _names(body)
+    arrays: dict[str, np.ndarray[Any, Any]] = dict(zip(names, numbers.detach().numpy(), strict=True))
+    sizes = [prod(parameter_shape(body, p)) for p in table_names]
+    arrays |= {p: a.numpy() for p, a in zip(table_names, tables.split(sizes, 1), strict=True)}
+    cc = compiler()
+    assert isinstance(cc, Compiler)
+    kind = torch.float32 if is_real(body) else torch.int32
+    return prepare(body, arrays, kind, None if learned is None else frozenset(learned), cc)
+
+
+def _sums(body: Body, current: Tensor) -> Tensor:
+    return current.detach().to(torch.float32 if is_real(body) else torch.int32).contiguous()
+
+
+@torch.library.custom_op("intspike::time_loop", mutates_args=())
+def _time_loop(
+    current: Tensor, numbers: Tensor, tables: Tensor, body: str, learned: str, timesteps: int
+) -> list[Tensor]:
+    """Spikes, and the codes of each state, [T, B, ..., C] of currents [T or 1, B, ..., C]."""
+    text = _BODIES[body]
+    neurons, sums = _neurons(text, numbers, tables, None), _sums(text, current)
+    shape = (timesteps, *sums.shape[1:])
+    spikes, codes = torch.empty(shape, dtype=torch.uint8), neurons.empty_codes(shape)
+    elements = sums[0].numel()
+    split(
+        neurons.forward, elements // neurons.channels, torch.get_num_threads(), timesteps, elements,
+        elements if len(sums) > 1 else 0, sums.data_ptr(), spikes.data_ptr(), pointers(codes),
+    )  # fmt: skip
+    return [spikes.float(), *codes]
+
+
+@_time_loop.register_fake
+def _(
+    current: Tensor, numbers: Tensor, tables: Tensor, body: str, learned: Any, timesteps: int
+) -> list[Tensor]:
+    text, shape = _BODIES[body], (timesteps, *current.shape[1:])
+    kinds = [TORCH_TYPES[code_kind(text, j)] for j in range(len(text.states))]
+    return [current.new_empty(shape), *(current.new_empty(shape, dtype=k) for k in kinds)]
+
+
+@torch.library.custom_op("intspike::time_loop_backward", mutates_args=())
+def _time_loop_backward(
+    gspikes: Tensor,
+    current: Tensor,
+    numbers: Tensor,
+    tables: Tensor,
+    kept: Sequence[Tensor],
+    body: str,
+    learned: str,
+) -> tuple[Tensor, Tensor]:
+    """Gradients to currents and to all numbers, from the spikes and codes that were kept."""
+    text = _BODIES[body]
+    neurons, sums = _neurons(text, numbers, tables, learned.split()), _sums(text, current)
+    spikes, codes = kept[0].to(torch.uint8).contiguous(), [c.contiguous() for c in kept[1:]]
+    gspikes = gspikes.contiguous()
+    timesteps, elements, channels = len(spikes), spikes[0].numel(), neurons.channels
+    rows, stride = elements // channels, elements if len(sums) > 1 else 0
+    gcurrent = torch.empty(sums.shape)
+    gnumbers = np.zeros((PARTS, max(1, len(neurons.made.gradients)), neurons.width))
+
+    def part(first: int, last: int) -> None:
+        for k in range(first, last):
+            a, b = rows * k // PARTS, rows * (k + 1) // PARTS
+            neurons.backward(
+                a, b, timesteps, elements, stride, elements, gspikes.data_ptr() + 4 * a * channels,
+                sums.data_ptr(), spikes.data_ptr(), pointers(codes), gcurrent.data_ptr(), gnumbers[k].ctypes.data,
+            )  # fmt: skip
+
+    split(part, PARTS, torch.get_num_threads())
+    grad = torch.zeros(numbers.shape)
+    names = _names(text)[0]
+    for name, total in zip(neurons.made.gradients, neurons.totals(gnumbers), strict=False):
+        grad[names.index(name)] = torch.from_numpy(total).float()
+    return gcurrent, grad
+
+
+@_time_loop_backward.register_fake
+def _(
+    gspikes: Tensor, current: Tensor, numbers: Tensor, tables: Tensor, kept: Any, body: str, learned: Any
+) -> tuple[Tensor, Tensor]:
+    return current.new_empty(current.shape), numbers.new_empty(numbers.shape)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    current, numbers, tables, ctx.body, ctx.learned, _ = inputs
+    ctx.save_for_backward(current, numbers, tables, *output)
+    ctx.mark_non_differentiable(*output[1:])
+
+
+def _backward(ctx: Any, gradients: Sequence[Tensor | None]) -> tuple[Any, ...]:
+    current, numbers, tables, *kept = ctx.saved_tensors
+    if gradients[0] is None:
+        return (None,) * 6
+    gcurrent, gnumbers = torch.ops.intspike.time_loop_backward(
+        gradients[0], current, numbers, tables, kept, ctx.body, ctx.learned
+    )
+    return gcurrent, gnumbers, None, None, None, None
+
+
+_time_loop.register_autograd(_backward, setup_context=_setup)

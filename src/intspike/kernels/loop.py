@@ -22,7 +22,7 @@ from ..native.loops import AFFINE, LANES, Loop, lane_of, loop, pack_rows, pack_t
 from ..ops import Body
 
 C_TYPES = {torch.int16: "int16_t", torch.int32: "int32_t", torch.float32: "float", torch.uint8: "uint8_t"}
-_TORCH = {
+TORCH_TYPES = {
     "uint8_t": torch.uint8,
     "int8_t": torch.int8,
     "int16_t": torch.int16,
@@ -98,7 +98,8 @@ class Neurons:
     def empty_codes(self, shape: Sequence[int]) -> list[Tensor]:
         """Arrays for the codes of each state."""
         return [
-            torch.empty(shape, dtype=_TORCH[code_kind(self.body, j)]) for j in range(len(self.body.states))
+            torch.empty(shape, dtype=TORCH_TYPES[code_kind(self.body, j)])
+            for j in range(len(self.body.states))
         ]
 
 

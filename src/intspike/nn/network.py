@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor, fx
@@ -17,6 +17,13 @@ from .group import Group, Norm, Pool, Synapse, area, pair, summed
 from .neuron import Input, Neuron
 
 Value = Tensor | Frames  # between layers
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _uncompiled(f: F) -> F:
+    """`torch.compile` leaves it as it is: the layers in it are compiled already."""
+    return cast(F, torch.compiler.disable(f))
+
 
 _SYNAPSES = (torch.nn.Conv2d, torch.nn.Linear)
 _POOLS = (torch.nn.MaxPool2d, torch.nn.AvgPool2d)
@@ -265,6 +272,7 @@ class Network(torch.nn.Module):
             _, spikes, states = self._run(x)
         return Record({n: _tensor(v) for n, v in spikes.items()}, states)
 
+    @_uncompiled
     def _run(self, x: Tensor) -> tuple[Tensor, dict[str, Value], dict[str, list[Tensor]]]:
         if not isinstance(x, Tensor) or x.ndim < 2:  # pyright: ignore[reportUnnecessaryIsInstance]
             what = list(x.shape) if isinstance(x, Tensor) else type(x).__name__
