@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from compiler_report import lines_with, vectorized_lines, vectorizing_compiler
 from intspike import native as compilers
 from intspike.engine import layers, native, reference, stepwise
 from intspike.engine import plan as plans
@@ -272,6 +274,20 @@ def test_a_session_refuses_other_batches():
         Session(images(), 0)
     with pytest.raises(BadInput, match="3 samples, not 2"):
         Session(images(), 3).step(np.zeros((2, 2, 11, 10), np.uint8))
+
+
+@pytest.mark.skipif(vectorizing_compiler() is None, reason="no gcc for a machine with AVX2")
+@pytest.mark.parametrize("march", sets() or ["native"])
+def test_neuron_loops_are_vectorized_among_the_other_layers(march: str, tmp_path: Path):
+    made = plans._layers(images(), ranges(images()))  # pyright: ignore[reportPrivateUsage]
+    assert made is not None
+    source = plans._source(images(), made[0], made[1])  # pyright: ignore[reportPrivateUsage]
+    lines = source.splitlines()
+    loops = lines_with(source, "for (int64_t p = 0; p < lanes; p++) {")
+    over_time = [k for k in loops if "prev[p] = 0;" not in lines[k]]  # but for those that set a tile to rest
+    assert len(over_time) == 6  # currents and bodies of three layers
+    vectorized = vectorized_lines(source, tmp_path, fast(march))
+    assert {k: lines[k - 1 : k + 2] for k in over_time if k not in vectorized} == {}
 
 
 @needs_a_compiler
