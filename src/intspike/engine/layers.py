@@ -8,6 +8,7 @@ so programs of one structure share a library.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -178,9 +179,16 @@ def neuron_layer(n: Neuron, y: Buffer, x: Buffer, types: tuple[str, str], consta
         f"    {'frames > 1 ? m * ' + str(y.size) + ' : 0' if x.static else 'm * ' + str(y.size)},",
         f"    y{x.number}, {affine}, {numbers}, {tables}, y{y.number}, record ? codes{y.number} : 0);",
     ]
-    # the loop's pragma is for itself alone
-    text = f"#pragma GCC push_options\n#define forward {name}\n{made.source}\n#undef forward\n#pragma GCC pop_options\n"
-    return Layer(text, lines)
+    # the loop's pragmas are for itself alone, and every neuron has its own copy of the functions in it
+    functions = sorted(set(re.findall(r"^(?:static inline )?void (\w+)\(", made.source, re.MULTILINE)))
+    text = [
+        "#pragma GCC push_options",
+        *(f"#define {f} {name if f == 'forward' else f'{name}_{f}'}" for f in functions),
+        made.source,
+        *(f"#undef {f}" for f in functions),
+        "#pragma GCC pop_options\n",
+    ]
+    return Layer("\n".join(text), lines)
 
 
 def code_buffers(n: Neuron, number: int) -> list[tuple[str, str]]:
