@@ -7,7 +7,7 @@
  *
  * Samples b0..b1 - 1 of T frames of B samples.
  *   x [T, B, H, W, CI]   y, gy, winner [T, B, OH, OW, CO]   weight, gweight [CO, KH, RV * VL] (rows padded with zeros)
- *   gx [T, b1 - b0, H, W, CI], or null   slope, offset [CO]: the gradient of a sum is gy + offset + slope * y
+ *   gx [T, b1 - b0, H, W, CI], or null   slope, offset [CO]: the gradient of a sum is gy + offset + slope * y; without slope it is gy
  */
 #include <stdint.h>
 #include <string.h>
@@ -90,8 +90,11 @@ void backward(int64_t b0, int64_t b1, int64_t B, int64_t T, const uint8_t *restr
                     image[f * IMAGE + ((r + PAD_H) * WP + PAD_W) * CI + j] = (float)x[(n * H + r) * W * CI + j];
             for (int p = 0; p < AREA; p++) {
                 const int64_t from = (n * AREA + p) * CO, to = (f * AREA + p) * CO;
-                for (int o = 0; o < CO; o++)
-                    g[to + o] = gy[from + o] + offset[o] + slope[o] * (float)y[from + o];
+                if (slope)
+                    for (int o = 0; o < CO; o++)
+                        g[to + o] = gy[from + o] + offset[o] + slope[o] * (float)y[from + o];
+                else
+                    memcpy(g + to, gy + from, sizeof(float) * CO);
                 for (int o = 0; o < CO; o++)
                     at[to + o] = f * IMAGE + places[p][POOL > 1 ? winner[from + o] : 0];
             }

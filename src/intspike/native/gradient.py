@@ -43,10 +43,10 @@ class Gradient:
 
     def arrange(self, weight: NDArray[np.float32]) -> NDArray[np.float32]:
         """Weights in the kernel's own layout: rows padded with zeros to a multiple of 16."""
-        rows = weight
+        rows, more = weight, 16  # behind a dense row, so that rows do not share the places of a cache
         if isinstance(self.shape, ConvShape):
-            rows = weight.transpose(0, 2, 3, 1).reshape(weight.shape[0], weight.shape[2], -1)
-        padded = _zeros((*rows.shape[:-1], -(-rows.shape[-1] // 16) * 16))
+            rows, more = weight.transpose(0, 2, 3, 1).reshape(weight.shape[0], weight.shape[2], -1), 0
+        padded = _zeros((*rows.shape[:-1], -(-rows.shape[-1] // 16) * 16 + more))
         padded[..., : rows.shape[-1]] = rows
         return padded
 
@@ -54,7 +54,8 @@ class Gradient:
         """Zeroed weight gradients of so many parts, in the kernel's layout."""
         s = self.shape
         if isinstance(s, DenseShape):
-            return _zeros((parts, s.inputs, -(-s.outputs // 16) * 16))
+            multiple = 16 if s.outputs < 64 else 64
+            return _zeros((parts, s.inputs, -(-s.outputs // multiple) * multiple))
         row = -(-s.kernel[1] * s.channels // 16) * 16
         return _zeros((parts, s.out_channels, s.kernel[0], row))
 

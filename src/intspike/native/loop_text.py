@@ -10,6 +10,7 @@ from ..ops.interpret import forward_roots, live
 from ..ops.table import OPS
 
 TILE = 256  # lanes whose state and parameters stay in the first cache
+FAR = 1 << 15  # elements of a timestep from which the next one is fetched ahead: it lies beyond the caches
 CHAIN_BITS = 5  # larger tables are gathered
 
 # rows of a tile; a vector must not cross two cache lines
@@ -23,6 +24,17 @@ HEAD = """\
 #include <stdint.h>
 #include <math.h>
 #include <string.h>
+
+/* Bytes that will be read, or written, soon. */
+static inline void fetch(const void *at, int64_t bytes, const int written)
+{
+    for (int64_t k = 0; k < bytes; k += 64) {
+        if (written)
+            __builtin_prefetch((const char *)at + k, 1);
+        else
+            __builtin_prefetch((const char *)at + k);
+    }
+}
 """
 
 _LIMITS = [
@@ -212,6 +224,7 @@ class ForwardText(_Text):
             "}",
             "(void)prev;",
             *(f"(void)s{j}; (void)scratch{j};" for j in states),
+            f"const int far = N > {FAR};",
             "for (int64_t t = 0; t < T; t++) {",
             "    if (stride || !t) {",
             f"        const {self.sums} *restrict sum = sums + t * stride + base;",
@@ -220,6 +233,14 @@ class ForwardText(_Text):
             "        }",
             "    }",
             "    uint8_t *restrict y = spikes + t * N + base;",
+            "    if (far && t < T - 1) {",
+            f"        fetch(sums + (t + 1) * stride + base, stride ? lanes * (int64_t)sizeof({self.sums}) : 0, 0);",
+            "        fetch(y + N, lanes, 1);",
+            *(
+                f"        if (codes)\n                fetch(({code_kind(body, j)} *)codes[{j}] + (t + 1) * N + base, lanes * (int64_t)sizeof({code_kind(body, j)}), 1);"
+                for j in states
+            ),
+            "    }",
             *(
                 f"    {code_kind(body, j)} *restrict k{j} = codes ? ({code_kind(body, j)} *)codes[{j}] + t * N + base : scratch{j};"
                 for j in states
@@ -464,6 +485,7 @@ class BackwardText(_Text):
                 if new
                 for line in self._level_loop(j, 1, f"(const {kinds[j]} *)codes[{j}] + (T - 1) * N + base")
             ),
+            f"const int far = N > {FAR};",
             "for (int64_t t = T - 1; t >= 0; t--) {",
             "    const float *restrict gy = gspikes + t * gstride + (base - first * C);",
             "    const uint8_t *restrict y = spikes + t * N + base;",
@@ -478,6 +500,14 @@ class BackwardText(_Text):
                 for j in states
             ),
             "    float *restrict gx = stride ? gcurrent + t * stride + base : fresh;",
+            "    if (far && t > 0) {",
+            "        fetch(gy - gstride, lanes * (int64_t)sizeof(float), 0);",
+            "        fetch(gx - stride, stride ? lanes * (int64_t)sizeof(float) : 0, 1);",
+            "    }",
+            "    if (far && t > 1) {",
+            "        fetch(prev - N, lanes, 0);",
+            *(f"        fetch(old{j} - N, lanes * (int64_t)sizeof({kinds[j]}), 0);" for j in states),
+            "    }",
             "    (void)y; (void)prev; (void)sum;",
             *(f"    (void)new{j}; (void)old{j};" for j in states),
             *(
