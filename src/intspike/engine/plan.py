@@ -14,7 +14,7 @@ from ..native import Compiler, load, synapse
 from . import layers
 from .layers import Buffer, Constants, Layer
 
-TILE_BYTES = 256 << 10  # working memory of the samples that go through the layers together
+TILE_BYTES = 512 << 10  # working memory of the samples that go through the layers together
 MOST_SAMPLES = 32
 
 _RUN = """

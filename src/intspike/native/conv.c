@@ -44,8 +44,9 @@
 #else
 #define CROSSOVER (VECTORS > 4 ? 400 : 0)
 #endif
-/* Where groups do not begin with a position there is no skipping: rows of so few channels are too short to gain. */
-#define SKIPS (CI % GROUP == 0 && KH * STEPS < 1 << 16)
+/* Where groups do not begin with a position there is no skipping: rows of so few channels are too short to gain. Nor
+ * where the lists of an image would fill the caches. */
+#define SKIPS (CI % GROUP == 0 && KH * STEPS < 1 << 16 && (int64_t)POSITIONS * LIST < 1 << 22)
 
 #if BITS == 16
 #define RESULT int16_t
