@@ -23,6 +23,13 @@
 
 typedef float vector __attribute__((vector_size(4 * VL), aligned(4)));
 
+/* Bytes that will be read soon. */
+static inline void fetch(const void *at, int64_t bytes)
+{
+    for (int64_t k = 0; k < bytes; k += 64)
+        __builtin_prefetch((const char *)at + k);
+}
+
 /* Weight gradient: `count` vectors from the `from`-th, constants where it is inlined, so that sums are registers. */
 static inline __attribute__((always_inline)) void add_image(const int from, const int count, const int entries,
                                                             const float *restrict g, const int32_t *restrict at,
@@ -84,7 +91,14 @@ void backward(int64_t b0, int64_t b1, int64_t B, int64_t T, const uint8_t *restr
     for (int64_t n0 = 0; n0 < total; n0 += FRAMES) {
         const int frames = total - n0 < FRAMES ? (int)(total - n0) : FRAMES;
         for (int f = 0; f < frames; f++) {
-            const int64_t n = (n0 + f) / samples * B + b0 + (n0 + f) % samples;
+            const int64_t n = (n0 + f) / samples * B + b0 + (n0 + f) % samples, next = n + FRAMES;
+            if (next < T * B) {
+                fetch(x + next * H * W * CI, H * W * CI);
+                fetch(gy + next * AREA * CO, AREA * CO * sizeof(float));
+                fetch(y + next * AREA * CO, AREA * CO * sizeof(Y));
+                if (POOL > 1)
+                    fetch(winner + next * AREA * CO, AREA * CO);
+            }
             for (int r = 0; r < H; r++)
                 for (int j = 0; j < W * CI; j++)
                     image[f * IMAGE + ((r + PAD_H) * WP + PAD_W) * CI + j] = (float)x[(n * H + r) * W * CI + j];
