@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -126,3 +128,22 @@ def test_a_child_makes_its_own_pool():
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     split(Recorder(2), 2, 2)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system binds no threads")
+def test_a_bound_main_thread_does_not_bind_the_others():
+    usable = sorted(os.sched_getaffinity(0))
+    if len(usable) < 2:
+        pytest.skip("there is one core")
+    text = f"""
+import os
+os.sched_setaffinity(0, {{{usable[0]}}})  # as OpenMP does when torch is imported
+from threading import Barrier
+from intspike.native.threads import split
+meet, seen = Barrier(2), []
+split(lambda a, b: (meet.wait(), seen.append(os.sched_getaffinity(0))), 2, 2)
+assert {{{usable[0]}}} in seen and {set(usable[:2])} in seen, seen
+"""
+    places = ",".join(f"{{{c}}}" for c in usable[:2])
+    environment = {**os.environ, "OMP_PROC_BIND": "true", "OMP_PLACES": places}
+    subprocess.run([sys.executable, "-c", text], env=environment, check=True)

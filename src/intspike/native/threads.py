@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -27,7 +29,19 @@ def default_threads() -> int:
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
     # threads start when they are first needed, so the limit costs nothing
-    return ThreadPoolExecutor(max(64, os.cpu_count() or 1), thread_name_prefix="intspike")
+    return ThreadPoolExecutor(max(64, os.cpu_count() or 1), "intspike", initializer=_unbind)
+
+
+def _unbind() -> None:
+    """Let a thread leave the one core of the thread that started it.
+
+    With OMP_PROC_BIND, OpenMP binds the main thread when torch is imported, and new threads inherit that.
+    """
+    bound = os.environ.get("OMP_PROC_BIND", "false").lower() not in ("", "false")
+    if bound and hasattr(os, "sched_setaffinity"):
+        places = {int(n) for n in re.findall(r"\d+", os.environ.get("OMP_PLACES", ""))}
+        with suppress(OSError):  # places that this process may not use
+            os.sched_setaffinity(0, places or range(os.cpu_count() or 1))
 
 
 os.register_at_fork(after_in_child=_pool.cache_clear)  # the parent's threads do not live in a child
