@@ -13,6 +13,7 @@ from ..ir import Conv, Dense, Input, Integrator, Neuron, Pool, Program, Range, R
 from ..native import Compiler, load, synapse
 from . import layers
 from .layers import Buffer, Constants, Layer
+from .plain import plain_layer, readout_layer
 
 TILE_BYTES = 512 << 10  # working memory of the samples that go through the layers together
 MOST_SAMPLES = 32
@@ -196,10 +197,10 @@ def _layers(
             buffer = Buffer(number, "int64_t", channels, positions, False)
         if not isinstance(n, (Input, Neuron)):
             sources = [buffers[e.source] for e in n.edges]
-            texts.append((buffer, layers.plain_layer(n, buffer, sources, program, constants)))
+            texts.append((buffer, plain_layer(n, buffer, sources, program, constants)))
         buffers[n.name] = buffer
     last = buffers[program.readout.source.source]
-    texts.append((last, layers.readout_layer(program.readout, last)))
+    texts.append((last, readout_layer(program.readout, last)))
     return buffers, texts, constants
 
 
