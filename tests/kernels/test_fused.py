@@ -21,9 +21,9 @@ from torch import Tensor
 
 from intspike.errors import BadInput
 from intspike.kernels import fused, oracle
+from intspike.native import FAST, compiler
 from intspike.native.loop_text import TILE, is_real
 from intspike.native.loops import adds_only, loop
-from intspike.native import FAST, compiler
 from intspike.neuron import IF, LIF, NEURONS
 from intspike.neuron.base import Neuron
 from intspike.neuron.constants import constants, real_beta
@@ -147,7 +147,9 @@ def integers(
     assert codec is not None
     # small thresholds run in lanes of 16 bits, large ones in 32
     low = 1 << int(rng.choice([8, 12]) if codec.bits <= 4 else 12)
-    theta = rng.integers(low, 2 * low, channels) if isinstance(codec, Table) else rng.integers(300, 600, channels)
+    theta = (
+        rng.integers(low, 2 * low, channels) if isinstance(codec, Table) else rng.integers(300, 600, channels)
+    )
     more: dict[str, Any] = {}
     if isinstance(codec, Table):
         more["fractions"] = fractions(codec, neuron.spikes)

@@ -379,7 +379,6 @@ def lif(**fields: Any) -> torch.nn.Sequential:
          "override 'outt' must match a layer, named after its neuron; did you mean 'out'? known: lif, out"),
         (plain(), QuantConfig(Uniform(4), ThresholdCentred(4), overrides={"lif": {}, "conv": {"weight": Uniform(8)}}),
          "override 'conv' must match a layer, named after its neuron"),
-        (plain(), QuantConfig(state=ThresholdCentred(4)), "lif: a quantized state needs quantized weights"),
         (lif(reset="none"), CONFIG, "layer_1: a state stored after reset needs a reset, but the neuron has"),
         (lif(spikes=3), QuantConfig(Uniform(4), UniformState(8)),
          "layer_1: a range stored before reset must reach above the last threshold (3), not 2"),
@@ -387,7 +386,7 @@ def lif(**fields: Any) -> torch.nn.Sequential:
          "layer_1: levels stored before reset must have one at or above 3 thresholds"),
         (lif(leak_on="sum"), CONFIG, "layer_1: a leak on state plus input must be a Shift() or Dyadic() leak"),
     ],
-    ids=range(8),
+    ids=range(7),
 )  # fmt: skip
 def test_quantize_refuses_what_has_no_meaning(net, config, message):
     with pytest.raises(BadInput) as e:

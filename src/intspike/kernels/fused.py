@@ -85,12 +85,16 @@ def _names(body: Body) -> tuple[list[str], list[str]]:
 
 def _neurons(body: Body, numbers: Tensor, tables: Tensor, learned: Sequence[str] | None) -> Neurons:
     names, table_names = _names(body)
-    arrays: dict[str, np.ndarray[Any, Any]] = dict(zip(names, numbers.detach().numpy(), strict=True))
+    real = is_real(body)
+    arrays: dict[str, np.ndarray[Any, Any]] = {
+        p: a if real or p == "beta" else a.astype(np.int64)
+        for p, a in zip(names, numbers.detach().numpy(), strict=True)
+    }
     sizes = [prod(parameter_shape(body, p)) for p in table_names]
     arrays |= {p: a.numpy() for p, a in zip(table_names, tables.split(sizes, 1), strict=True)}
     cc = compiler()
     assert isinstance(cc, Compiler)
-    kind = torch.float32 if is_real(body) else torch.int32
+    kind = torch.float32 if real else torch.int32
     return prepare(body, arrays, kind, None if learned is None else frozenset(learned), cc)
 
 

@@ -113,7 +113,7 @@ def prepare(
 
     Args:
         parameters: of each channel, integers (reals in full precision); `gain` and `bias` of the current may be among
-            them, and `beta` beside a carry table.
+            them, and are real where currents are, and `beta` beside a carry table.
         sums: type of the sums.
         gradients: parameters that need gradients; None for forward alone.
 
@@ -121,10 +121,11 @@ def prepare(
         BadProgram: a derivative depends on something that is not stored.
     """
     lane = lane_of(body, parameters)
-    made = loop(body, lane, C_TYPES[sums], gradients=gradients)
+    real = lane == "float" or parameters.get("gain", np.zeros(0, np.int64)).dtype.kind == "f"
+    made = loop(body, lane, C_TYPES[sums], wide="float" if real else "int32_t", gradients=gradients)
     channels = len(next(iter(parameters.values())))
     width = width_of(channels)
-    wide = np.float32 if lane == "float" else np.int32
+    wide = np.float32 if real else np.int32
     reals = pack_rows(
         (*made.numbers, *(p for p in AFFINE if p not in made.numbers)), parameters, width, np.float32
     )

@@ -157,7 +157,7 @@ class ForwardText(_Text):
         self, body: Body, lane: str, sums: str, wide: str, numbers: tuple[str, ...], tables: tuple[str, ...]
     ):
         super().__init__(body, lane, sums, numbers, tables)
-        self.wide = wide if lane != "float" else "float"
+        self.wide = "float" if lane == "float" else wide
         at = affine_of(body)
         self.current = (
             at if at is not None else next(k for k, i in enumerate(body.instructions) if i.op == "current")
@@ -260,8 +260,13 @@ class ForwardText(_Text):
 
     def _currents(self) -> list[str]:
         lines = [f"{self.wide} v = gain[p] * ({self.wide})sum[p] + bias[p];"]
-        if self.lane == "int16_t":
-            lines += ["v = v < -16384 ? -16384 : v;", "v = v > 16384 ? 16384 : v;"]
+        if (
+            self.wide == "float" and self.lane != "float"
+        ):  # boundaries are integers, so a floor changes no comparison
+            lines.append("v = floorf(v);")
+        if self.lane == "int16_t" or (self.wide == "float" and self.lane != "float"):
+            most = 16384 if self.lane == "int16_t" else 1 << 28
+            lines += [f"v = v < -{most} ? -{most} : v;", f"v = v > {most} ? {most} : v;"]
         return [*lines, f"x[p] = ({self.lane})v;"]
 
     def _number(self, name: str) -> str:
@@ -418,6 +423,8 @@ class BackwardText(_Text):
         self.rows = (*numbers, *(p for p in ("gain", "bias") if p not in numbers))
         self.known = dict(steps.parameters)
         outputs = [*steps.states, steps.current, *(self.known[p] for p in gradients if p in self.known)]
+        if "gain" in gradients and "bias" in self.known:  # real currents: what reaches the bias times the sum
+            outputs.append(self.known["bias"])
         self.order = _needed(steps, outputs)
         self.fixed = self._fixed()  # what depends on parameters alone
 
@@ -559,14 +566,14 @@ class BackwardText(_Text):
         """The gradient of the sum; full precision multiplies by the gain that its body does not know."""
         bare = is_real(self.body)
         v = f"v{self.steps.current}" + (f" * n{self.rows.index('gain')}[p]" if bare else "")
+        inside = self.steps.current if bare else self.known.get("bias", self.steps.current)
         lines = [f"gx[p] = {v};"]
-        if bare:
-            extra = {"gain": f"v{self.steps.current} * (float)sum[p]", "bias": f"v{self.steps.current}"}
-            lines += [
-                f"g{j}[p] += {extra[n]};"
-                for j, n in enumerate(self.gradients)
-                if n in extra and n not in self.known
-            ]
+        extra = {"gain": f"v{inside} * (float)sum[p]", "bias": f"v{inside}"}
+        lines += [
+            f"g{j}[p] += {extra[n]};"
+            for j, n in enumerate(self.gradients)
+            if n in extra and n not in self.known
+        ]
         return lines
 
     def _divisors(self) -> set[int]:

@@ -61,7 +61,7 @@ def loop(
     Args:
         lane: type of membranes: "float" in full precision, else an integer; int16_t where `is_narrow` allows.
         sums: C type of an element of the sums.
-        wide: C type in which gain * S + bias is computed.
+        wide: C type in which gain * S + bias is computed; "float" beside integer lanes: currents stay real.
         gradients: parameters that need gradients; None leaves the backward loop out.
 
     Raises:
@@ -76,8 +76,8 @@ def loop(
         wanted = tuple(p for p, _ in steps.parameters if p in (gradients or ()))
         if any(i.op == "lookup" for i in body.instructions) and "beta" not in names:
             names.append("beta")
-    if is_real(body) and steps is not None:  # what full precision adds to its body: a norm's gain and offset
-        wanted += tuple(p for p in AFFINE if p in (gradients or ()))
+    if steps is not None and "float" in (lane, wide):  # of real currents: a norm's gain and offset
+        wanted += tuple(p for p in AFFINE if p in (gradients or ()) and p not in wanted)
     inside = AFFINE if affine_of(body) is not None else ()
     tables = tuple(p for p in names if parameter_shape(body, p))
     numbers = tuple(p for p in names if p not in tables and p not in inside)

@@ -16,10 +16,11 @@ from ..errors import BadProgram
 from ..kernels import layer as layers
 from ..kernels.frames import Frames
 from ..native import compiler
+from ..native.loops import adds_only
 from ..native.synapse import ConvShape, DenseShape, Shape
 from ..ops import Body, Form, backward, trace
 from .group import Group, pair
-from .integers import neuron_integers
+from .integers import neuron_integers, real_current_numbers
 
 
 def shape_of(group: Group, image: tuple[int, ...], most: int) -> Shape | None:
@@ -59,7 +60,9 @@ def run(group: Group, x: Frames, scale: float, timesteps: int) -> tuple[Frames, 
     cc = compiler()
     shape = shape_of(group, x.image, x.most)
     quantized = group.quantized
-    body = trace(group.neuron.equation, group.form if quantized else Form())
+    body = trace(group.neuron.equation, Form() if group.state is None else group.form)
+    if group.state is not None and group.weight is None and not adds_only(body):
+        return None  # a shift of a real sum is not the shift of its floor
     if cc is None or shape is None or torch.get_default_dtype() != torch.float32 or not _has_gradients(body):
         return None
     layer = layers.Layer(x, shape, timesteps, cc)
@@ -98,6 +101,12 @@ def _numbers(
         numbers: dict[str, Any] = dict(made)
         if "beta" in tensors:
             numbers["beta"] = tensors["beta"].detach().numpy()
+        return numbers, {p: t for p, t in tensors.items() if t.requires_grad}
+    if group.state is not None:
+        tensors, made = real_current_numbers(group.name, group.neuron, group.form, gain, offset)
+        numbers = dict(made) | {
+            p: tensors[p].detach().float().numpy() for p in ("gain", "bias", "beta") if p in tensors
+        }
         return numbers, {p: t for p, t in tensors.items() if t.requires_grad}
     tensors = group.reals() | {"gain": gain, "bias": offset}
     numbers = {p: t.detach().float().numpy() for p, t in tensors.items()}

@@ -18,10 +18,11 @@ from torch.nn import functional as F
 
 from .. import kernels
 from ..errors import BadInput
+from ..kernels import oracle
 from ..neuron.constants import table_levels
 from ..ops import Form, trace
 from ..quant import QuantConfig, StateQuantizer, ThresholdCentred, UniformState, WeightQuantizer, form_of
-from .integers import Integers, neuron_integers, prove_exact
+from .integers import Integers, neuron_integers, prove_exact, real_current_numbers
 from .moments import moments
 from .neuron import Neuron
 
@@ -116,11 +117,6 @@ class Group(torch.nn.Module):
             BadInput: weights that are not finite, or fields that have no meaning together.
         """
         self._frozen = None
-        if config.weight is None and config.state is not None:
-            raise BadInput(
-                f"{self.name}: a quantized state needs quantized weights, because sums must be integers; give "
-                "QuantConfig a weight too, for example weight=Uniform(8)"
-            )
         self.weight = config.weight
         self.neuron.state = config.state or self.neuron.state
         self.neuron.leak = config.leak or self.neuron.leak
@@ -289,8 +285,10 @@ class Group(torch.nn.Module):
             scale, most: real value of one input code, and the largest.
         """
         equation = self.neuron.equation
-        if not self.quantized:
+        if self.state is None:
             return kernels.run(trace(equation, Form()), self._current(inputs), self.reals(), timesteps)
+        if self.weight is None:
+            return self._real_currents(inputs, timesteps)
         body = trace(equation, self.form)
         if not self.training:
             made = self.integers(scale, most)
@@ -312,6 +310,16 @@ class Group(torch.nn.Module):
             gain, offset = self.affine(_statistics(sums) if batch_statistics else None, scale)
         tensors, _, _ = neuron_integers(self.name, self.neuron, self.form, gain, offset)
         return kernels.run(body, sums, tensors, timesteps)
+
+    def _real_currents(self, inputs: list[Tensor], timesteps: int) -> tuple[Tensor, list[Tensor]]:
+        """Quantized states and real weights: real currents meet integer boundaries. It has no integer program."""
+        body, current = trace(self.neuron.equation, self.form), self._current(inputs)
+        gain, offset = (
+            torch.ones(self.channels, dtype=torch.float64),
+            torch.zeros(self.channels, dtype=torch.float64),
+        )
+        tensors, _ = real_current_numbers(self.name, self.neuron, self.form, gain, offset)
+        return oracle.run(body, current, {p: t.to(current.dtype) for p, t in tensors.items()}, timesteps)
 
     def _sums(self, inputs: list[Tensor], codes: list[Tensor]) -> Tensor:
         total: Tensor | None = None
@@ -352,7 +360,9 @@ class Group(torch.nn.Module):
         return total
 
     def extra_repr(self) -> str:
-        mode = "quantized" if self.quantized else "full precision"
+        mode = (
+            "quantized" if self.quantized else "full precision" if self.state is None else "states quantized"
+        )
         return f"{self.name}: {mode}, weight={self.weight}"
 
 

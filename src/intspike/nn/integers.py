@@ -117,6 +117,20 @@ def neuron_integers(
     return tensors, made, origin
 
 
+def real_current_numbers(
+    name: str, neuron: Neuron, form: Form, gain: Tensor, offset: Tensor
+) -> tuple[dict[str, Tensor], dict[str, Ints]]:
+    """As `neuron_integers` for a quantized state and currents that stay real, in units of theta / 2^resolution.
+
+    `gain` and `bias` are real; every boundary is an integer, so a real current needs no rounding.
+    """
+    state = neuron.state
+    assert state is not None
+    unit = neuron.theta.detach().double().clamp_min(1e-9) / 2.0**state.resolution
+    tensors, made, _ = neuron_integers(name, neuron, form, unit, torch.zeros_like(unit))
+    return tensors | {"gain": gain / unit, "bias": offset / unit}, made
+
+
 def prove_exact(name: str, form: Form, spikes: int, sums: NDArray[np.float64], made: dict[str, Ints]) -> None:
     """Refuse what float32 could round: every partial sum and every step of the neuron must stay below 2^24.
 
