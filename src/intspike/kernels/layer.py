@@ -21,7 +21,7 @@ from ..native import synapse as synapses
 from ..native.synapse import ConvShape, Shape
 from ..ops import Body
 from .frames import PARTS, Frames, Sink, Tile, part
-from .loop import C_TYPES, Neurons, empty, pointers, prepare
+from .loop import C_TYPES, Neurons, pointers, prepare
 
 
 class Layer:
@@ -60,13 +60,13 @@ class Layer:
         self.weight = weight.detach()
         size = (self.frames, self.batch, *self.out)
         pooled = isinstance(self.shape, ConvShape) and self.shape.pool != (1, 1)
-        self.winner = empty(size, torch.uint8) if pooled else None
+        self.winner = torch.empty(size, dtype=torch.uint8) if pooled else None
         flips = flip if flip is not None else np.ones(self.channels, np.int32)
         whole = self._codes()
         count, threads = self.frames * self.batch, torch.get_num_threads()
         winner = self.winner.data_ptr() if self.winner is not None else None
         if whole is None:
-            self.sums = empty(size, torch.float32)
+            self.sums = torch.empty(size)
             made = gradients.scatter(self.shape, self.cc)
             ordered = made.arrange(self.weight.numpy())
             split(
@@ -80,7 +80,7 @@ class Layer:
             < 1 << 15
             else 32
         )
-        self.sums = empty(size, torch.int16 if bits == 16 else torch.int32)
+        self.sums = torch.empty(size, dtype=torch.int16 if bits == 16 else torch.int32)
         if isinstance(self.shape, ConvShape):
             kernel = synapses.conv(self.shape, bits)
             packed = kernel.pack(whole)
@@ -124,7 +124,7 @@ class Layer:
         """Codes and spikes from the sums."""
         assert self.neurons is not None
         size = (self.timesteps, self.batch, *self.out)
-        self.spikes = empty(size, torch.uint8)
+        self.spikes = torch.empty(size, dtype=torch.uint8)
         self.codes = self.neurons.empty_codes(size)
         elements = self.spikes[0].numel()
         split(
@@ -149,7 +149,7 @@ class Layer:
     def open(self) -> None:
         """Room for the gradients of a backward pass."""
         assert self.neurons is not None
-        self.gcurrent = empty(self.sums.shape, torch.float32)
+        self.gcurrent = torch.empty(self.sums.shape)
         self.gnumbers = np.zeros((PARTS, max(1, len(self.neurons.made.gradients)), self.neurons.width))
 
     def weight_gradient(self, moments: NDArray[np.float32] | None) -> Tensor:
@@ -163,10 +163,13 @@ class Layer:
         ordered = made.arrange(self.weight.numpy())
         sums = made.sums(PARTS)
         slope = None if moments is None else 2 * moments[1]  # the derivative of y^2 is 2 y
+        slopes = (
+            (None, None) if slope is None or moments is None else (slope.ctypes.data, moments.ctypes.data)
+        )
+        winner = None if self.winner is None else self.winner.data_ptr()
         fixed = (
-            self.x.data.data_ptr(), self.sums.data_ptr(), self.gcurrent.data_ptr(),
-            slope.ctypes.data if slope is not None else None,
-            moments.ctypes.data if moments is not None else None, self.winner.data_ptr() if self.winner is not None else None, ordered.ctypes.data,
+            self.x.data.data_ptr(), self.sums.data_ptr(), self.gcurrent.data_ptr(), *slopes, winner,
+            ordered.ctypes.data,
         )  # fmt: skip
 
         def produce(k: int, a: int, b: int, tile: Tile | None) -> None:

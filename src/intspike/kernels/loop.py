@@ -9,7 +9,6 @@ import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..native import Compiler, load, memory
+from ..native import Compiler, load
 from ..native.loop_text import code_kind
 from ..native.loops import AFFINE, LANES, Loop, lane_of, loop, pack_rows, pack_tables, width_of
 from ..ops import Body
 
 C_TYPES = {torch.int16: "int16_t", torch.int32: "int32_t", torch.float32: "float", torch.uint8: "uint8_t"}
-_KEPT = 1 << 20  # bytes from which memory is kept
 TORCH_TYPES = {
     "uint8_t": torch.uint8,
     "int8_t": torch.int8,
@@ -99,7 +97,10 @@ class Neurons:
 
     def empty_codes(self, shape: Sequence[int]) -> list[Tensor]:
         """Arrays for the codes of each state."""
-        return [empty(shape, TORCH_TYPES[code_kind(self.body, j)]) for j in range(len(self.body.states))]
+        return [
+            torch.empty(tuple(shape), dtype=TORCH_TYPES[code_kind(self.body, j)])
+            for j in range(len(self.body.states))
+        ]
 
 
 def prepare(
@@ -134,14 +135,6 @@ def prepare(
         body, made, _library(made, gradients is not None, cc), channels, width, pack_rows(AFFINE, outside, width, wide),
         pack_rows(made.numbers, parameters, width, LANES[lane]), pack_tables(body, made, parameters, width), reals,
     )  # fmt: skip
-
-
-def empty(shape: Sequence[int], kind: torch.dtype) -> Tensor:
-    """A tensor of any content; a large one in memory that is kept from step to step, in large pages."""
-    size = prod(shape) * kind.itemsize
-    if size < _KEPT:
-        return torch.empty(tuple(shape), dtype=kind)
-    return torch.from_numpy(memory.borrow(size)).view(kind).reshape(tuple(shape))
 
 
 def pointers(tensors: Sequence[Tensor]) -> Any:

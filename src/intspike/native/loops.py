@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from ..errors import BadProgram
 from ..ops import Body, Uniform, backward, parameter_shape
-from .loop_text import CHAIN_BITS, BackwardText, ForwardText, affine_of, is_real
+from .loop_backward import BackwardText
+from .loop_forward import ForwardText
+from .loop_text import CHAIN_BITS, affine_of, is_real
 
 Lane = Literal["int16_t", "int32_t", "float"]
 AFFINE = ("gain", "bias")
