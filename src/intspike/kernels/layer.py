@@ -18,7 +18,7 @@ from torch import Tensor
 from ..native import Compiler, split
 from ..native import gradient as gradients
 from ..native import synapse as synapses
-from ..native.synapse import ConvShape, Shape
+from ..native.synapse import ConvShape, DenseShape, Shape
 from ..ops import Body
 from .frames import PARTS, Frames, Sink, Tile, part
 from .loop import C_TYPES, Neurons, pointers, prepare
@@ -51,55 +51,43 @@ class Layer:
 
     # --- forward ----------------------------------------------------------------------------------------
 
-    def integrate(self, weight: Tensor, flip: NDArray[np.int32] | None) -> None:
-        """The synaptic sums behind the pool: integers where weights are integer codes (`flip` is then given).
+    def integrate(self, weight: Tensor, flip: NDArray[np.int32], whole: bool) -> None:
+        """The synaptic sums behind the pool.
 
         Args:
-            weight: codes [CO, CI, KH, KW] or [M, K]; real weights where they are not whole.
+            weight: [CO, CI, KH, KW] or [M, K].
+            flip: [CO], -1 where a max-pool takes minima, else 1.
+            whole: whether weights are integer codes of at most 8 bits; then so are the sums.
         """
         self.weight = weight.detach()
         size = (self.frames, self.batch, *self.out)
-        pooled = isinstance(self.shape, ConvShape) and self.shape.pool != (1, 1)
-        self.winner = torch.empty(size, dtype=torch.uint8) if pooled else None
-        flips = flip if flip is not None else np.ones(self.channels, np.int32)
-        whole = self._codes()
-        count, threads = self.frames * self.batch, torch.get_num_threads()
-        winner = self.winner.data_ptr() if self.winner is not None else None
-        if whole is None:
-            self.sums = torch.empty(size)
+        winner = None
+        if isinstance(self.shape, ConvShape) and self.shape.pool != (1, 1):
+            self.winner = torch.empty(size, dtype=torch.uint8)
+            winner = self.winner.data_ptr()
+        run, arranged = self._synapse(whole)
+        self.sums = torch.empty(size, dtype=self.sums.dtype)
+        pointers = [self.x.data.data_ptr(), arranged.ctypes.data, flip.ctypes.data, self.sums.data_ptr(), winner]
+        if whole and isinstance(self.shape, DenseShape):  # has no pool
+            pointers = [pointers[0], pointers[1], pointers[3]]
+        split(run, self.frames * self.batch, torch.get_num_threads(), *pointers)
+
+    def _synapse(self, whole: bool) -> tuple[Any, NDArray[Any]]:
+        """The forward kernel and the weights as it wants them; `sums` gets the type of its results."""
+        weight = self.weight.numpy()
+        if not whole:
+            self.sums = torch.empty(0)
             made = gradients.scatter(self.shape, self.cc)
-            ordered = made.arrange(self.weight.numpy())
-            split(
-                made.function, count, threads, self.x.data.data_ptr(), ordered.ctypes.data, flips.ctypes.data,
-                self.sums.data_ptr(), winner,
-            )  # fmt: skip
-            return
-        bits = (
-            16
-            if int(np.abs(whole.astype(np.int32)).reshape(len(whole), -1).sum(1).max()) * self.x.most
-            < 1 << 15
-            else 32
-        )
-        self.sums = torch.empty(size, dtype=torch.int16 if bits == 16 else torch.int32)
+            return made.function, made.arrange(weight)
+        codes = np.rint(weight).astype(np.int8)
+        reach = int(np.abs(codes.astype(np.int32)).reshape(len(codes), -1).sum(1).max()) * self.x.most
+        bits = 16 if reach < 1 << 15 else 32
+        self.sums = torch.empty(0, dtype=torch.int16 if bits == 16 else torch.int32)
         if isinstance(self.shape, ConvShape):
             kernel = synapses.conv(self.shape, bits)
-            packed = kernel.pack(whole)
-            split(
-                kernel.run, count, threads, self.x.data.data_ptr(), packed.ctypes.data, flips.ctypes.data,
-                self.sums.data_ptr(), winner,
-            )  # fmt: skip
         else:
             kernel = synapses.dense(self.shape, bits)
-            packed = kernel.pack(whole)
-            split(
-                kernel.run, count, threads, self.x.data.data_ptr(), packed.ctypes.data, self.sums.data_ptr()
-            )
-
-    def _codes(self) -> NDArray[np.int8] | None:
-        """Weights as bytes, where they are whole and fit."""
-        w = self.weight.numpy()
-        codes = w.astype(np.int8)
-        return codes if np.array_equal(codes, w) else None
+        return kernel.run, kernel.pack(codes)
 
     def moments(self) -> Tensor:
         """Sums and sums of squares of each channel's synaptic sums, float64 [2, C]."""
@@ -109,13 +97,8 @@ class Layer:
 
         def some(first: int, last: int) -> None:
             for k in range(first, last):
-                run(
-                    rows * k // PARTS,
-                    rows * (k + 1) // PARTS,
-                    self.channels,
-                    self.sums.data_ptr(),
-                    parts[k].ctypes.data,
-                )
+                a, b = part(rows, k)
+                run(a, b, self.channels, self.sums.data_ptr(), parts[k].ctypes.data)
 
         split(some, PARTS, torch.get_num_threads())
         return torch.from_numpy(parts.sum(0))
@@ -163,9 +146,7 @@ class Layer:
         ordered = made.arrange(self.weight.numpy())
         sums = made.sums(PARTS)
         slope = None if moments is None else 2 * moments[1]  # the derivative of y^2 is 2 y
-        slopes = (
-            (None, None) if slope is None or moments is None else (slope.ctypes.data, moments.ctypes.data)
-        )
+        slopes = [None if a is None else a.ctypes.data for a in (slope, moments)]
         winner = None if self.winner is None else self.winner.data_ptr()
         fixed = (
             self.x.data.data_ptr(), self.sums.data_ptr(), self.gcurrent.data_ptr(), *slopes, winner,
@@ -193,13 +174,13 @@ class Layer:
 
 
 def sums(
-    layer: Layer, weight: Tensor, flip: NDArray[np.int32] | None, statistics: bool
+    layer: Layer, weight: Tensor, flip: NDArray[np.int32], whole: bool, statistics: bool
 ) -> tuple[Tensor, Tensor]:
     """Integrate; a link for autograd and the moments [2, C] (zeros where no statistics are wanted), with gradients."""
     link = layer.x.link if layer.x.link is not None else torch.zeros(())
     if torch.is_grad_enabled() and (link.requires_grad or weight.requires_grad):
         layer.x.read()
-    return _Sums.apply(link, weight, layer, flip, statistics)
+    return _Sums.apply(link, weight, layer, flip, whole, statistics)
 
 
 def spikes(
@@ -238,26 +219,25 @@ def spikes(
 class _Sums(torch.autograd.Function):
     @staticmethod
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, link: Tensor, weight: Tensor, layer: Layer, flip: NDArray[np.int32] | None, statistics: bool
+        ctx: Any, link: Tensor, weight: Tensor, layer: Layer, flip: NDArray[np.int32], whole: bool, statistics: bool
     ) -> tuple[Tensor, Tensor]:
-        layer.integrate(weight, flip)
+        layer.integrate(weight, flip, whole)
         ctx.layer = layer
         ctx.set_materialize_grads(False)
-        return torch.zeros(()), layer.moments() if statistics else torch.zeros(
-            2, layer.channels, dtype=torch.float64
-        )
+        none = torch.zeros(2, layer.channels, dtype=torch.float64)
+        return torch.zeros(()), layer.moments() if statistics else none
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         layer: Layer = ctx.layer
         gmoments = gradients[1]
         if layer.gcurrent is None and gmoments is None:
-            return (None,) * 5
+            return (None,) * 6
         if layer.gcurrent is None:
             layer.gcurrent = torch.zeros(layer.sums.shape)
         weight = layer.weight_gradient(None if gmoments is None else gmoments.float().contiguous().numpy())
         layer.gcurrent = None
-        return torch.zeros(()) if layer.x.sink is not None else None, weight, None, None, None
+        return torch.zeros(()) if layer.x.sink is not None else None, weight, None, None, None, None
 
 
 class _Spikes(torch.autograd.Function):

@@ -59,30 +59,26 @@ def run(group: Group, x: Frames, scale: float, timesteps: int) -> tuple[Frames, 
     """
     cc = compiler()
     shape = shape_of(group, x.image, x.most)
-    quantized = group.quantized
     body = trace(group.neuron.equation, Form() if group.state is None else group.form)
     if group.state is not None and group.weight is None and not adds_only(body):
         return None  # a shift of a real sum is not the shift of its floor
     if cc is None or shape is None or torch.get_default_dtype() != torch.float32 or not _has_gradients(body):
         return None
     layer = layers.Layer(x, shape, timesteps, cc)
-    made, codes = (group.integers(scale, x.most), None) if quantized and not group.training else (None, None)
-    if made is not None:
-        codes = torch.from_numpy(made.codes[0]).float()
-        sign = torch.from_numpy(made.constants["gain"])
+    frozen = group.integers(scale, x.most) if group.quantized and not group.training else None
+    if frozen is not None:
+        weight, sign = torch.from_numpy(frozen.codes[0]).float(), torch.from_numpy(frozen.constants["gain"])
     else:
-        m = group.modules_of_synapses[0]
-        codes, sign = group.codes()[0] if group.weight is not None else m.weight, group.sign()
-    codes = _channels_last(codes, x)
+        weight = group.modules_of_synapses[0].weight if group.weight is None else group.codes()[0]
+        sign = group.sign()
     flip = group.flip(sign).to(torch.int32).numpy()
-    link, moments = layers.sums(layer, codes, flip, group.batch_statistics)
-    learned: dict[str, Tensor] = {}
-    if made is not None:
-        numbers: dict[str, Any] = dict(made.constants)
-        if group.neuron.equation.has_leak:
-            numbers["beta"] = group.neuron.beta.detach().numpy()
-    else:
+    link, moments = layers.sums(
+        layer, _channels_last(weight, x), flip, group.weight is not None, group.batch_statistics
+    )
+    if frozen is None:
         numbers, learned = _numbers(group, layer, moments, scale)
+    else:
+        numbers, learned = {**frozen.constants, "beta": group.neuron.beta.detach().numpy()}, {}
     return layers.spikes(layer, link, body, numbers, learned), layer.codes
 
 
@@ -113,11 +109,11 @@ def _numbers(
     return numbers, {p: t for p, t in tensors.items() if t.requires_grad}
 
 
-def _channels_last(codes: Tensor, x: Frames) -> Tensor:
+def _channels_last(weight: Tensor, x: Frames) -> Tensor:
     """Columns of a dense weight that reads a flattened image, in the order that the image is stored."""
-    if codes.ndim != 2 or len(x.image) == 1:
-        return codes
-    return codes.reshape(len(codes), *x.image).movedim(1, -1).reshape(len(codes), -1)
+    if weight.ndim != 2 or len(x.image) == 1:
+        return weight
+    return weight.reshape(len(weight), *x.image).movedim(1, -1).reshape(len(weight), -1)
 
 
 @lru_cache(maxsize=256)
