@@ -15,7 +15,7 @@ from intspike import nn
 from intspike.errors import BadInput
 from intspike.lower import lower_with_report
 from intspike.nn import Network, calibrate, quantize
-from intspike.nn.group import summed
+from intspike.nn.parts import summed
 from intspike.quant import QuantConfig, ThresholdCentred, Uniform, UniformState
 from small_networks import seeded, without_kernels
 

@@ -67,7 +67,13 @@ class Layer:
             winner = self.winner.data_ptr()
         run, arranged = self._synapse(whole)
         self.sums = torch.empty(size, dtype=self.sums.dtype)
-        pointers = [self.x.data.data_ptr(), arranged.ctypes.data, flip.ctypes.data, self.sums.data_ptr(), winner]
+        pointers = [
+            self.x.data.data_ptr(),
+            arranged.ctypes.data,
+            flip.ctypes.data,
+            self.sums.data_ptr(),
+            winner,
+        ]
         if whole and isinstance(self.shape, DenseShape):  # has no pool
             pointers = [pointers[0], pointers[1], pointers[3]]
         split(run, self.frames * self.batch, torch.get_num_threads(), *pointers)
@@ -219,7 +225,13 @@ def spikes(
 class _Sums(torch.autograd.Function):
     @staticmethod
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, link: Tensor, weight: Tensor, layer: Layer, flip: NDArray[np.int32], whole: bool, statistics: bool
+        ctx: Any,
+        link: Tensor,
+        weight: Tensor,
+        layer: Layer,
+        flip: NDArray[np.int32],
+        whole: bool,
+        statistics: bool,
     ) -> tuple[Tensor, Tensor]:
         layer.integrate(weight, flip, whole)
         ctx.layer = layer

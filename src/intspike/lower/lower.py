@@ -14,8 +14,9 @@ from ..ir import Conv, Dense, Edge, Input, Join, Node, Pool, Program, Readout, f
 from ..ir import Neuron as NeuronNode
 from ..measure.codes import stuck_codes
 from ..nn import Group, Integers, Network
-from ..nn.group import pair
-from ..nn.network import Step, value_scales
+from ..nn.network import Step
+from ..nn.parts import pair
+from ..nn.scales import value_scales
 from ..ops import Carry, Dyadic, trace
 
 

@@ -19,8 +19,9 @@ from ..native import compiler
 from ..native.loops import adds_only
 from ..native.synapse import ConvShape, DenseShape, Shape
 from ..ops import Body, Form, backward, trace
-from .group import Group, pair
+from .group import Group
 from .integers import neuron_integers, real_current_numbers
+from .parts import pair
 
 
 def shape_of(group: Group, image: tuple[int, ...], most: int) -> Shape | None:

@@ -7,12 +7,10 @@ sums, integer thresholds; scales are bookkeeping at the border and become intege
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,31 +20,11 @@ from ..kernels import oracle
 from ..neuron.constants import table_levels
 from ..ops import Form, trace
 from ..quant import QuantConfig, StateQuantizer, ThresholdCentred, UniformState, WeightQuantizer, form_of
+from .checks import check_frame
 from .integers import Integers, neuron_integers, prove_exact, real_current_numbers
 from .moments import moments
 from .neuron import Neuron
-
-Synapse = torch.nn.Conv2d | torch.nn.Linear
-Pool = torch.nn.MaxPool2d | torch.nn.AvgPool2d
-Norm = torch.nn.BatchNorm1d | torch.nn.BatchNorm2d
-Ints = NDArray[np.int64]
-
-
-def area(pool: Pool) -> int:
-    """Elements in a pool's window."""
-    size = pair(pool.kernel_size)
-    return size[0] * size[1]
-
-
-def pair(x: Any) -> tuple[int, int]:
-    """(x, x) of a number, or the pair itself."""
-    a, b = x if isinstance(x, tuple) else (x, x)
-    return int(a), int(b)
-
-
-def summed(pool: torch.nn.AvgPool2d, x: Tensor) -> Tensor:
-    """Sums over the windows of an average pool: exact on integers, which average times area is not."""
-    return F.avg_pool2d(x, pool.kernel_size, pool.stride, divisor_override=1)
+from .parts import Norm, Pool, Synapse, area, summed
 
 
 class Group(torch.nn.Module):
@@ -271,7 +249,7 @@ class Group(torch.nn.Module):
             BadInput: which synapse, what it must read and what it is given.
         """
         for name, m, frame in zip(self.synapse_names, self.modules_of_synapses, frames, strict=True):
-            _check_frame(name, m, frame)
+            check_frame(name, m, frame)
 
     def forward(
         self, inputs: list[Tensor], scale: float, most: float, timesteps: int
@@ -377,24 +355,6 @@ def _statistics(sums: Tensor) -> tuple[Tensor, Tensor, int]:
 
 def _unfolded(y: Tensor, like: Tensor) -> Tensor:
     return y.reshape(*like.shape[:2], *y.shape[1:])
-
-
-def _check_frame(name: str, m: Synapse, frame: tuple[int, ...]) -> None:
-    if isinstance(m, torch.nn.Linear):
-        if prod(frame) == m.in_features:
-            return
-        wanted = f"{m.in_features} values"
-    else:
-        assert not isinstance(m.padding, str)
-        (ph, pw), (kh, kw) = pair(m.padding), pair(m.kernel_size)
-        image = len(frame) == 3 and frame[0] == m.in_channels
-        if image and frame[1] + 2 * ph >= kh and frame[2] + 2 * pw >= kw:
-            return
-        wanted = f"{m.in_channels} channels of at least {max(kh - 2 * ph, 1)}x{max(kw - 2 * pw, 1)}"
-    raise BadInput(
-        f"{name} must read {wanted} a frame, but is given {list(frame)}; inputs of a network are [T, B, ...], and "
-        "encode.direct(x, T) adds the time"
-    )
 
 
 def _synapse(m: Synapse, x: Tensor, weight: Tensor) -> Tensor:

@@ -13,8 +13,11 @@ from torch import Tensor, fx
 from ..errors import BadInput, NotLowerable
 from ..kernels.frames import Frames, from_tensor
 from . import compiled
-from .group import Group, Norm, Pool, Synapse, area, pair, summed
+from .checks import check_conv, check_flatten, check_pool
+from .group import Group
 from .neuron import Input, Neuron
+from .parts import Norm, Pool, Synapse, summed
+from .scales import value_scales
 
 Value = Tensor | Frames  # between layers
 F = TypeVar("F", bound=Callable[..., Any])
@@ -170,12 +173,12 @@ class Network(torch.nn.Module):
             if isinstance(value, _Current):
                 raise BadInput(f"{name} reads a current; put a neuron between two synapses")
             if isinstance(m, torch.nn.Conv2d):
-                _check_conv(name, m)
+                check_conv(name, m)
             return _Current([(name, value, m)])
         if isinstance(m, Neuron):
             return self._group(name, m, value)
         if isinstance(m, _POOLS):
-            _check_pool(name, m)
+            check_pool(name, m)
             if isinstance(value, str):
                 return self._step(name, "pool", (value,), m)
             if value.pool is not None:
@@ -195,7 +198,7 @@ class Network(torch.nn.Module):
         if isinstance(m, torch.nn.Dropout) and isinstance(value, str):
             return self._step(name, "dropout", (value,), m)
         if isinstance(m, torch.nn.Flatten) and isinstance(value, str):
-            _check_flatten(name, m.start_dim, m.end_dim)
+            check_flatten(name, m.start_dim, m.end_dim)
             return self._step(name, "flatten", (value,))
         if isinstance(value, str):
             self.add_module(f"other_{name}", m)
@@ -235,7 +238,7 @@ class Network(torch.nn.Module):
             )
         if n.target in _FLATTENS and isinstance(args[0], str):
             dims = dict(zip(("start_dim", "end_dim"), n.args[1:], strict=False)) | named
-            _check_flatten(n.name, dims.get("start_dim", 0), dims.get("end_dim", -1))
+            check_flatten(n.name, dims.get("start_dim", 0), dims.get("end_dim", -1))
             return self._step(layer_name(n.name), "flatten", (args[0],))
         if all(isinstance(a, str) for a in args):
             call: Callable[..., Tensor] = _method(str(n.target)) if n.op == "call_method" else n.target  # type: ignore[assignment]
@@ -293,7 +296,7 @@ class Network(torch.nn.Module):
         if integer:
             scales, most = value_scales(self)
         else:  # only what is still codes has a scale
-            scales, most = {self.input_name: self.input.scale}, {}
+            scales, most = {self.steps[0].name: self.input.scale}, {}
         spikes: dict[str, Value] = {}
         states: dict[str, list[Tensor]] = {}
         for s in self.steps:
@@ -310,10 +313,6 @@ class Network(torch.nn.Module):
                 inputs = [_tensor(values[i], 1.0 if integer else scales.get(i, 1.0)) for i in s.inputs]
                 values[s.name] = self._operation(s, inputs, integer)
         return _tensor(values[self.output]), spikes, states
-
-    @property
-    def input_name(self) -> str:
-        return self.steps[0].name
 
     def _input(self, x: Tensor, integer: bool) -> Value:
         if x.dtype == torch.uint8 and x.device.type == "cpu" and self.input.high <= 255:
@@ -392,64 +391,9 @@ def _tensor(v: Value, scale: float = 1.0) -> Tensor:
     return v.tensor() if scale == 1 else v.tensor() * scale
 
 
-def value_scales(net: Network) -> tuple[dict[str, float], dict[str, float]]:
-    """Real value of one code, and the largest code, of every value of a quantized network."""
-    scales: dict[str, float] = {}
-    most: dict[str, float] = {}
-    for s in net.steps:
-        if s.kind == "input":
-            scales[s.name], most[s.name] = s.module.scale, float(s.module.high)
-        elif s.kind == "group":
-            group = net.groups[s.name]
-            assert isinstance(group, Group)
-            scales[s.name], most[s.name] = 1.0, float(group.neuron.equation.spikes)
-            if len({scales[i] for i in s.inputs}) > 1:
-                raise NotLowerable(
-                    f"{s.name}: synapses of one neuron must read values of one scale, not "
-                    f"{', '.join(f'{i} ({scales[i]:g})' for i in s.inputs)}; use sums instead of averages, or "
-                    "pool alike"
-                )
-        elif s.kind == "add":
-            a, b = s.inputs
-            if scales[a] != scales[b]:
-                raise NotLowerable(
-                    f"{s.name}: added values must have one scale, not {scales[a]:g} and {scales[b]:g}"
-                )
-            scales[s.name], most[s.name] = scales[a], most[a] + most[b]
-        else:
-            (a,) = s.inputs
-            n = area(s.module) if s.kind == "pool" and isinstance(s.module, torch.nn.AvgPool2d) else 1
-            scales[s.name], most[s.name] = scales[a] / n, most[a] * n
-    return scales, most
-
-
 def _called(n: fx.Node) -> str:
     return n.target if isinstance(n.target, str) else getattr(n.target, "__name__", str(n.target))
 
 
-def _check_flatten(name: str, start_dim: Any, end_dim: Any) -> None:
-    if (start_dim, end_dim) != (1, -1):
-        raise NotLowerable(
-            f"{name}: a flatten must keep the batch and flatten all else, as flatten(x, 1) does, not dimensions "
-            f"{start_dim}..{end_dim}"
-        )
-
-
 def _method(name: str) -> Callable[..., Tensor]:
     return lambda x, *args, **named: getattr(x, name)(*args, **named)
-
-
-def _check_conv(name: str, m: torch.nn.Conv2d) -> None:
-    if m.padding_mode != "zeros" or isinstance(m.padding, str) or pair(m.dilation) != (1, 1):
-        raise NotLowerable(
-            f"{name}: a convolution must have zero padding given in numbers and no dilation, not "
-            f"padding={m.padding!r} ({m.padding_mode}), dilation={m.dilation}"
-        )
-
-
-def _check_pool(name: str, m: Pool) -> None:
-    plain = pair(m.padding) == (0, 0) and not m.ceil_mode and pair(getattr(m, "dilation", 1)) == (1, 1)
-    if not plain or getattr(m, "return_indices", False) or getattr(m, "divisor_override", None):
-        raise NotLowerable(
-            f"{name}: a pool must have no padding, ceil_mode, dilation, indices or divisor, not {m}"
-        )

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..errors import BadInput, did_you_mean
 from ..quant import QuantConfig
-from .group import Norm
 from .network import Network
+from .parts import Norm
 
 
 def quantize(net: torch.nn.Module, config: QuantConfig) -> Network:

@@ -1,0 +1,43 @@
+"""What one code of each value of a quantized network stands for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..errors import NotLowerable
+from .parts import area
+
+if TYPE_CHECKING:
+    from .network import Network
+
+
+def value_scales(net: Network) -> tuple[dict[str, float], dict[str, float]]:
+    """Real value of one code, and the largest code, of every value of a quantized network."""
+    scales: dict[str, float] = {}
+    most: dict[str, float] = {}
+    by_name = {g.name: g for g in net.layers}
+    for s in net.steps:
+        if s.kind == "input":
+            scales[s.name], most[s.name] = s.module.scale, float(s.module.high)
+        elif s.kind == "group":
+            scales[s.name], most[s.name] = 1.0, float(by_name[s.name].neuron.equation.spikes)
+            if len({scales[i] for i in s.inputs}) > 1:
+                raise NotLowerable(
+                    f"{s.name}: synapses of one neuron must read values of one scale, not "
+                    f"{', '.join(f'{i} ({scales[i]:g})' for i in s.inputs)}; use sums instead of averages, or "
+                    "pool alike"
+                )
+        elif s.kind == "add":
+            a, b = s.inputs
+            if scales[a] != scales[b]:
+                raise NotLowerable(
+                    f"{s.name}: added values must have one scale, not {scales[a]:g} and {scales[b]:g}"
+                )
+            scales[s.name], most[s.name] = scales[a], most[a] + most[b]
+        else:
+            (a,) = s.inputs
+            n = area(s.module) if s.kind == "pool" and isinstance(s.module, torch.nn.AvgPool2d) else 1
+            scales[s.name], most[s.name] = scales[a] / n, most[a] * n
+    return scales, most
