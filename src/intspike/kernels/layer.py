@@ -86,7 +86,7 @@ class Layer:
             made = gradients.scatter(self.shape, self.cc)
             return made.function, made.arrange(weight)
         codes = np.rint(weight).astype(np.int8)
-        reach = int(np.abs(codes.astype(np.int32)).reshape(len(codes), -1).sum(1).max()) * self.x.most
+        reach = float(self.weight.abs().flatten(1).sum(1).max()) * self.x.most  # of any partial sum
         bits = 16 if reach < 1 << 15 else 32
         self.sums = torch.empty(0, dtype=torch.int16 if bits == 16 else torch.int32)
         if isinstance(self.shape, ConvShape):
@@ -176,7 +176,10 @@ class Layer:
                         produce(k, a, b, None)
 
             split(some, PARTS, torch.get_num_threads())
-        return torch.from_numpy(made.gather(sums))
+        total = torch.from_numpy(sums[0])
+        for more in sums[1:]:  # in order, and in several threads
+            total += torch.from_numpy(more)
+        return torch.from_numpy(made.view(total.numpy())).contiguous()
 
 
 def sums(

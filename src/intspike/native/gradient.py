@@ -59,14 +59,14 @@ class Gradient:
         row = -(-s.kernel[1] * s.channels // 16) * 16
         return _zeros((parts, s.out_channels, s.kernel[0], row))
 
-    def gather(self, sums: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The weight gradient in the weight's shape, parts added in order."""
-        s, total = self.shape, sums.sum(0)
+    def view(self, total: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A sum of parts in the weight's shape."""
+        s = self.shape
         if isinstance(s, DenseShape):
-            return np.ascontiguousarray(total[:, : s.outputs].T)
+            return total[:, : s.outputs].T
         kh, kw = s.kernel
         rows = total[:, :, : kw * s.channels].reshape(s.out_channels, kh, kw, s.channels)
-        return np.ascontiguousarray(rows.transpose(0, 3, 1, 2))
+        return rows.transpose(0, 3, 1, 2)
 
 
 def source(shape: Shape, sums: str) -> str:
