@@ -53,8 +53,9 @@ def random_program(rng: np.random.Generator) -> Program:
             groups=groups,
         ),
     ]
-    nodes.append(neuron_node("first", "conv", 2, spikes=int(rng.integers(1, 4))))
-    kind = str(rng.choice(["none", "or", "sum", "max"]))
+    spikes = int(rng.integers(1, 4))
+    nodes.append(neuron_node("first", "conv", 2, spikes=spikes))
+    kind = str(rng.choice(["none", "or" if spikes == 1 else "max", "sum", "max"]))
     if kind != "none":
         nodes.append(Pool("pool", Edge("first"), kind, (1, 1), (1, 2)))
     if rng.random() < 0.5:

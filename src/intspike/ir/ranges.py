@@ -105,6 +105,11 @@ def _range(n: Node, inputs: list[Bound], program: Program, timesteps: int) -> tu
             partial = conv(n, none, p) + conv(n, most, m), conv(n, most, p) + conv(n, none, m)
         case Pool():
             low, high = (windows(n, b) for b in inputs[0])
+            if n.kind == "or" and (int(low.min()) < 0 or int(high.max()) > 1):
+                raise RangeExceeded(
+                    f"{n.name}: an or pool must read spikes of 0 or 1, but its input could reach "
+                    f"{int(low.min())}..{int(high.max())}; use a max pool"
+                )
             if n.kind == "sum":
                 _guard(n.name, n.size[0] * n.size[1], low, high)
                 out = low.sum((-1, -2)), high.sum((-1, -2))
