@@ -268,7 +268,7 @@ def test_kernels_are_the_definition_and_their_gradients_the_oracles(choice):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @needs_compiler
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_many_more_kernels(seed):
     for choice in pairwise(seed + 1):
         check_forward(choice, fused.run, seed)
@@ -505,18 +505,20 @@ def test_the_main_loops_are_vectorized(name, lane, tmp_path: Path):
     tables = all(isinstance(state.codec, Table) for state in body.states)
     if is_real(body) != (lane == "float") or (lane == "int16_t" and not (tables and adds_only(body))):
         pytest.skip("this body never has these lanes")
-    source = loop(body, lane, "int32_t", gradients=frozenset({"theta", "reset", "bias"})).source
-    (tmp_path / "k.c").write_text(source)
-    command = [gcc, *FAST, "-fopt-info-vec-optimized", "k.c", "-o", "k.so", "-lm"]
-    report = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stderr
-    vectorized = {int(line) for line in re.findall(r"k\.c:(\d+):\d+: optimized: +loop vectorized", report)}
-    lines = source.splitlines()
-    back = next(k for k, line in enumerate(lines, 1) if line.startswith("void backward"))
-    over_time = [k for k, line in enumerate(lines, 1) if line.strip().startswith("for (int64_t t = ")]
-    lanes = [k for k, line in enumerate(lines, 1) if line.strip() == "for (int64_t p = 0; p < lanes; p++) {"]
-    forward, backward = over_time
-    inside = [k for k in lanes if forward < k < back or backward < k]
-    assert {k: lines[k - 1 : k + 2] for k in inside if k not in vectorized} == {}
+    made = loop(body, lane, "int32_t", gradients=frozenset({"theta", "reset", "bias"}))
+    for source in (made.forward, made.backward):
+        (tmp_path / "k.c").write_text(source)
+        command = [gcc, *FAST, "-fopt-info-vec-optimized", "k.c", "-o", "k.so", "-lm"]
+        report = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stderr
+        vectorized = {int(k) for k in re.findall(r"k\.c:(\d+):\d+: optimized: +loop vectorized", report)}
+        lines = source.splitlines()
+        (over_time,) = (k for k, line in enumerate(lines, 1) if line.strip().startswith("for (int64_t t = "))
+        lanes = [
+            k for k, line in enumerate(lines, 1) if line.strip() == "for (int64_t p = 0; p < lanes; p++) {"
+        ]
+        inside = [k for k in lanes if over_time < k]
+        assert inside
+        assert {k: lines[k - 1 : k + 2] for k in inside if k not in vectorized} == {}
 
 
 # --- torch.compile --------------------------------------------------------------------------------------------

@@ -180,11 +180,11 @@ def neuron_layer(n: Neuron, y: Buffer, x: Buffer, types: tuple[str, str], consta
         f"    y{x.number}, {affine}, {numbers}, {tables}, y{y.number}, record ? codes{y.number} : 0);",
     ]
     # the loop's pragmas are for itself alone, and every neuron has its own copy of the functions in it
-    functions = sorted(set(re.findall(r"^(?:static inline )?void (\w+)\(", made.source, re.MULTILINE)))
+    functions = sorted(set(re.findall(r"^(?:static inline )?void (\w+)\(", made.forward, re.MULTILINE)))
     text = [
         "#pragma GCC push_options",
         *(f"#define {f} {name if f == 'forward' else f'{name}_{f}'}" for f in functions),
-        made.source,
+        made.forward,
         *(f"#undef {f}" for f in functions),
         "#pragma GCC pop_options\n",
     ]

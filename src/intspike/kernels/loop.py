@@ -38,6 +38,7 @@ class Neurons:
     Attributes:
         body: one timestep.
         made: the loops.
+        run, run_back: compiled forward and backward (None where there are no gradients).
         width: lanes after which parameters repeat.
         channels: C.
         rows: parameters of `forward` (affine, numbers, tables) and of `backward`, as they are passed.
@@ -45,7 +46,8 @@ class Neurons:
 
     body: Body
     made: Loop
-    library: Any
+    run: Any
+    run_back: Any
     channels: int
     width: int
     affine: NDArray[Any]
@@ -65,7 +67,7 @@ class Neurons:
         codes: Any,
     ) -> None:
         """Rows first..last - 1 over time. Addresses of the first element; see `native.loops`."""
-        self.library.forward(
+        self.run(
             first, last, self.channels, self.width, timesteps, elements, stride, sums, self.affine.ctypes.data,
             self.numbers.ctypes.data, self.tables.ctypes.data, spikes, codes,
         )  # fmt: skip
@@ -86,7 +88,7 @@ class Neurons:
         gnumbers: int,
     ) -> None:
         """Adjoints of rows first..last - 1."""
-        self.library.backward(
+        self.run_back(
             first, last, self.channels, self.width, timesteps, elements, stride, gstride, gspikes, sums,
             self.reals.ctypes.data, self.tables.ctypes.data, spikes, codes, gcurrent, gnumbers,
         )  # fmt: skip
@@ -131,9 +133,11 @@ def prepare(
         (*made.numbers, *(p for p in AFFINE if p not in made.numbers)), parameters, width, np.float32
     )
     outside = parameters if "gain" not in made.numbers else {"theta": parameters["theta"]}
+    back = _function(made.backward, "backward", (8, 8), cc) if made.backward else None
     return Neurons(
-        body, made, _library(made, gradients is not None, cc), channels, width, pack_rows(AFFINE, outside, width, wide),
-        pack_rows(made.numbers, parameters, width, LANES[lane]), pack_tables(body, made, parameters, width), reals,
+        body, made, _function(made.forward, "forward", (7, 6), cc), back, channels, width,
+        pack_rows(AFFINE, outside, width, wide), pack_rows(made.numbers, parameters, width, LANES[lane]),
+        pack_tables(body, made, parameters, width), reals,
     )  # fmt: skip
 
 
@@ -143,11 +147,9 @@ def pointers(tensors: Sequence[Tensor]) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _library(made: Loop, both: bool, cc: Compiler) -> Any:
-    library = load(made.source, cc)
-    library.forward.argtypes = [ctypes.c_int64] * 7 + [ctypes.c_void_p] * 6
-    library.forward.restype = None
-    if both:
-        library.backward.argtypes = [ctypes.c_int64] * 8 + [ctypes.c_void_p] * 8
-        library.backward.restype = None
-    return library
+def _function(source: str, name: str, arguments: tuple[int, int], cc: Compiler) -> Any:
+    """A compiled function of so many integers and pointers."""
+    function = getattr(load(source, cc), name)
+    function.argtypes = [ctypes.c_int64] * arguments[0] + [ctypes.c_void_p] * arguments[1]
+    function.restype = None
+    return function

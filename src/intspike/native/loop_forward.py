@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..ops import Body, Instruction, Table, Uniform
 from ..ops.interpret import forward_roots, live
 from ..ops.table import OPS
-from .loop_text import EACH_LANE, FAR, HEAD, ROW, LoopText, affine_of, code_kind
+from .loop_text import EACH_LANE, FAR, ROW, LoopText, affine_of, code_kind
 
 
 class ForwardText(LoopText):
@@ -119,7 +119,7 @@ class ForwardText(LoopText):
             f"             const {self.lane} *restrict numbers, const {self.lane} *restrict tables,\n"
             "             uint8_t *restrict spikes, void **codes)"
         )
-        return HEAD + "\n" + self.function(signature, "(void)numbers; (void)tables; (void)codes;", tile)
+        return self.function(signature, "(void)numbers; (void)tables; (void)codes;", tile)
 
     def _currents(self) -> list[str]:
         lines = [f"{self.wide} v = gain[p] * ({self.wide})sum[p] + bias[p];"]

@@ -33,6 +33,7 @@ static inline void fetch(const void *at, int64_t bytes, const int written)
             __builtin_prefetch((const char *)at + k);
     }
 }
+
 """
 
 _LIMITS = [

@@ -24,7 +24,7 @@ from ..errors import BadProgram
 from ..ops import Body, Uniform, backward, parameter_shape
 from .loop_backward import BackwardText
 from .loop_forward import ForwardText
-from .loop_text import CHAIN_BITS, affine_of, is_real
+from .loop_text import CHAIN_BITS, HEAD, affine_of, is_real
 
 Lane = Literal["int16_t", "int32_t", "float"]
 AFFINE = ("gain", "bias")
@@ -40,14 +40,16 @@ class Loop:
     """Generated C of a body and what its caller must pass.
 
     Attributes:
-        source: C with `forward` and, where there are gradients, `backward`.
+        forward: C of the loop forward.
+        backward: C of the loop backward; empty where no gradients are wanted.
         lane: type of membranes.
         numbers: parameters [C], in order of the `numbers` argument; `backward` takes gain and bias behind them.
         tables: parameters with entries, in order of the `tables` argument.
         gradients: parameters whose gradients `backward` sums, in order.
     """
 
-    source: str
+    forward: str
+    backward: str
     lane: Lane
     numbers: tuple[str, ...]
     tables: tuple[str, ...]
@@ -83,10 +85,9 @@ def loop(
     inside = AFFINE if affine_of(body) is not None else ()
     tables = tuple(p for p in names if parameter_shape(body, p))
     numbers = tuple(p for p in names if p not in tables and p not in inside)
-    text = ForwardText(body, lane, sums, wide, numbers, tables).text()
-    if steps is not None:
-        text += "\n" + BackwardText(body, steps, lane, sums, numbers, tables, wanted).text()
-    return Loop(text, lane, numbers, tables, wanted)
+    forward = ForwardText(body, lane, sums, wide, numbers, tables).text()
+    back = "" if steps is None else BackwardText(body, steps, lane, sums, numbers, tables, wanted).text()
+    return Loop(HEAD + forward, HEAD + back if back else "", lane, numbers, tables, wanted)
 
 
 def is_narrow(body: Body, parameters: Mapping[str, NDArray[np.generic]]) -> bool:
