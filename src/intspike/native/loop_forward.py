@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..ops import Body, Instruction, Table, Uniform
 from ..ops.interpret import forward_roots, live
 from ..ops.table import OPS
-from .loop_text import EACH_LANE, FAR, ROW, LoopText, affine_of, code_kind
+from .loop_text import EACH_LANE, FAR, NARROW_CURRENT, ROW, LoopText, affine_of, code_kind
 
 
 class ForwardText(LoopText):
@@ -128,7 +128,7 @@ class ForwardText(LoopText):
         ):  # boundaries are integers, so a floor changes no comparison
             lines.append("v = floorf(v);")
         if self.lane == "int16_t" or (self.wide == "float" and self.lane != "float"):
-            most = 16384 if self.lane == "int16_t" else 1 << 28
+            most = NARROW_CURRENT if self.lane == "int16_t" else 1 << 28
             lines += [f"v = v < -{most} ? -{most} : v;", f"v = v > {most} ? {most} : v;"]
         return [*lines, f"x[p] = ({self.lane})v;"]
 

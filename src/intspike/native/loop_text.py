@@ -9,6 +9,7 @@ from ..ops import Body, parameter_shape
 
 TILE = 256  # lanes whose state and parameters stay in the first cache
 FAR = 1 << 15  # elements of a timestep from which the next one is fetched ahead: it lies beyond the caches
+NARROW_CURRENT = 1 << 14  # where currents are clamped in lanes of 16 bits
 CHAIN_BITS = 5  # larger tables are gathered
 
 # rows of a tile; a vector must not cross two cache lines

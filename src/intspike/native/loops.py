@@ -30,9 +30,7 @@ Lane = Literal["int16_t", "int32_t", "float"]
 AFFINE = ("gain", "bias")
 LANES = {"int16_t": np.int16, "int32_t": np.int32, "float": np.float32}
 
-# a clamped current and what the codes hold fit 16 bits together
-NARROW_CODES = 1 << 13
-NARROW_CURRENT = 1 << 14
+NARROW_CODES = 1 << 13  # what codes hold and a current clamped to NARROW_CURRENT fit 16 bits together
 
 
 @dataclass(frozen=True)
