@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..ops import Backward, Body, Table
+from ..ops.interpret import live
 from ..ops.table import OPS
 from .loop_text import EACH_LANE, FAR, ROW, LoopText, code_kind, is_real
 
@@ -27,7 +28,7 @@ class BackwardText(LoopText):
         outputs = [*steps.states, steps.current, *(self.known[p] for p in gradients if p in self.known)]
         if "gain" in gradients and "bias" in self.known:  # real currents: what reaches the bias times the sum
             outputs.append(self.known["bias"])
-        self.order = _needed(steps, outputs)
+        self.order = live(steps, *outputs)
         self.fixed = self._fixed()  # what depends on parameters alone
 
     def _fixed(self) -> set[int]:
@@ -234,14 +235,3 @@ class BackwardText(LoopText):
             case _:
                 text = OPS[i.op].c.format(*a)
         return f"const float v{k} = (float)({text});"
-
-
-def _needed(steps: Backward, roots: list[int]) -> list[int]:
-    needed: set[int] = set()
-    stack = list(roots)
-    while stack:
-        k = stack.pop()
-        if k not in needed:
-            needed.add(k)
-            stack.extend(steps.instructions[k].args)
-    return sorted(needed)

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from .. import fixed
 from .body import Body, Instruction
 from .codec import Codec, Table
+from .gradients import Backward
 from .table import OPS
 
 Ints = NDArray[np.int64]
 
 
-def live(body: Body, *roots: int) -> list[int]:
+def live(body: Body | Backward, *roots: int) -> list[int]:
     """Indices of the instructions that the roots need, in order; `lookup` does not need its real argument."""
     needed: set[int] = set()
     stack = list(roots)
