@@ -6,11 +6,8 @@ import dataclasses
 import itertools
 import random
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +16,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from compiler_report import lines_with, vectorized_lines, vectorizing_compiler
 from intspike.errors import BadInput
 from intspike.kernels import fused, oracle
-from intspike.native import FAST, compiler
-from intspike.native.loop_text import TILE, is_real
+from intspike.native import compiler
+from intspike.native.loop_text import EACH_LANE, TILE, is_real
 from intspike.native.loops import adds_only, loop
 from intspike.neuron import IF, LIF, NEURONS
 from intspike.neuron.base import Neuron
@@ -469,19 +467,6 @@ def test_the_worked_example(stores):
 # --- speed, as the compiler reports it ------------------------------------------------------------------------
 
 
-@cache
-def _gcc_for_this_machine() -> str | None:
-    """gcc, where it can gather (tables are read by gathers)."""
-    gcc = shutil.which("gcc")
-    if gcc is None:
-        return None
-    macros = subprocess.run(
-        [gcc, "-march=native", "-E", "-dM", "-x", "c", "/dev/null"], capture_output=True, text=True
-    )
-    known = macros.returncode == 0 and "__AVX2__" in macros.stdout and "__clang__" not in macros.stdout
-    return gcc if known else None
-
-
 FAST_BODIES = {
     "real": (LIF(), Form()),
     "real, several spikes, refractory": (LIF(spikes=2, refractory=2), Form()),
@@ -493,28 +478,19 @@ FAST_BODIES = {
 }
 
 
+@pytest.mark.skipif(vectorizing_compiler() is None, reason="no gcc for a machine with AVX2")
 @pytest.mark.parametrize("lane", ["int16_t", "int32_t", "float"])
 @pytest.mark.parametrize("name", FAST_BODIES)
 def test_the_main_loops_are_vectorized(name, lane, tmp_path: Path):
-    gcc = _gcc_for_this_machine()
-    if gcc is None:
-        pytest.skip("there is no gcc for a machine with AVX2")
     body = trace(*FAST_BODIES[name])
     tables = all(isinstance(state.codec, Table) for state in body.states)
     if is_real(body) != (lane == "float") or (lane == "int16_t" and not (tables and adds_only(body))):
         pytest.skip("this body never has these lanes")
     made = loop(body, lane, "int32_t", gradients=frozenset({"theta", "reset", "bias"}))
     for source in (made.forward, made.backward):
-        (tmp_path / "k.c").write_text(source)
-        command = [gcc, *FAST, "-fopt-info-vec-optimized", "k.c", "-o", "k.so", "-lm"]
-        report = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stderr
-        vectorized = {int(k) for k in re.findall(r"k\.c:(\d+):\d+: optimized: +loop vectorized", report)}
-        lines = source.splitlines()
-        (over_time,) = (k for k, line in enumerate(lines, 1) if line.strip().startswith("for (int64_t t = "))
-        lanes = [
-            k for k, line in enumerate(lines, 1) if line.strip() == "for (int64_t p = 0; p < lanes; p++) {"
-        ]
-        inside = [k for k in lanes if over_time < k]
+        vectorized, lines = vectorized_lines(source, tmp_path), source.splitlines()
+        (over_time,) = lines_with(source, "for (int64_t t = ")
+        inside = [k for k in lines_with(source, EACH_LANE) if over_time < k]
         assert inside
         assert {k: lines[k - 1 : k + 2] for k in inside if k not in vectorized} == {}
 
