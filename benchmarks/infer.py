@@ -39,7 +39,7 @@ def network(images: data.Dataset, rate: float | None) -> nn.Network:
         for _ in range(12):  # more bias, more spikes
             with torch.no_grad():
                 layer.norm.bias.fill_((low + high) / 2)
-            frames = encode.direct(torch.from_numpy(images.train.images[:32]), TIMESTEPS)
+            frames = encode.direct(torch.from_numpy(images.train.inputs[:32]), TIMESTEPS)
             fires = float(net.record(frames).spikes[layer.name].mean())
             low, high = (low, (low + high) / 2) if fires > rate else ((low + high) / 2, high)
     return net.eval()
@@ -55,7 +55,7 @@ def measure(name: str, rounds: int, tell: Tell) -> list[Result]:
     images = data.fashion_mnist()
     net = network(images, RATE.get(name))
     program = lower(net)
-    batch, test = BATCH[name], images.test.images
+    batch, test = BATCH[name], images.test.inputs
     real = torch.from_numpy(test).float() / 255
     quantized, full = peers.fmnist_currents(4), peers.fmnist_currents(None)
     peers.take_over(quantized, net)

@@ -32,7 +32,7 @@ def network(name: str) -> nn.Network:
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
     """Images [B, 1, 28, 28] (uint8) and labels [B]."""
     train = data.fashion_mnist().train
-    return torch.from_numpy(train.images[:BATCH]), torch.from_numpy(train.labels[:BATCH]).long()
+    return torch.from_numpy(train.inputs[:BATCH]), torch.from_numpy(train.labels[:BATCH]).long()
 
 
 def our_step(name: str) -> tuple[nn.Network, torch.Tensor, steps.Step]:

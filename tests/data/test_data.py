@@ -89,7 +89,7 @@ def npy(header: str, values: bytes = b"", version: bytes = b"\x01\x00") -> bytes
 
 
 def same(a: Split, b: Split) -> bool:
-    return np.array_equal(a.images, b.images) and np.array_equal(a.labels, b.labels)
+    return np.array_equal(a.inputs, b.inputs) and np.array_equal(a.labels, b.labels)
 
 
 # ---------------------------------------------------------------- the embedded sample
@@ -98,11 +98,11 @@ def same(a: Split, b: Split) -> bool:
 def test_the_sample_has_its_sizes_and_is_balanced(sample: Dataset):
     assert [len(sample.train), len(sample.validation), len(sample.test)] == [9000, 1000, 2000]
     for split, each in ((sample.train, 900), (sample.validation, 100), (sample.test, 200)):
-        assert split.images.shape == (10 * each, 1, 28, 28)
-        assert split.images.dtype == np.uint8
+        assert split.inputs.shape == (10 * each, 1, 28, 28)
+        assert split.inputs.dtype == np.uint8
         assert split.labels.dtype == np.int64
-        assert split.images.flags.c_contiguous
-        assert split.images.flags.writeable
+        assert split.inputs.flags.c_contiguous
+        assert split.inputs.flags.writeable
         assert np.bincount(split.labels).tolist() == [each] * 10
     assert sample.name == "Fashion-MNIST"
     assert len(sample.classes) == 10
@@ -110,7 +110,7 @@ def test_the_sample_has_its_sizes_and_is_balanced(sample: Dataset):
 
 
 def test_no_image_of_the_sample_occurs_twice(sample: Dataset):
-    images = np.concatenate([sample.train.images, sample.validation.images, sample.test.images])
+    images = np.concatenate([sample.train.inputs, sample.validation.inputs, sample.test.inputs])
     assert len({image.tobytes() for image in images}) == 12000
 
 
@@ -157,7 +157,7 @@ def test_a_python_without_lzma_is_told(monkeypatch: pytest.MonkeyPatch):
 def test_two_loads_share_nothing(sample: Dataset):
     other = fashion_mnist()
     assert same(other.train, sample.train)
-    assert not np.shares_memory(other.train.images, sample.train.images)
+    assert not np.shares_memory(other.train.inputs, sample.train.inputs)
 
 
 def test_data_needs_no_torch():
@@ -174,10 +174,10 @@ def test_the_sample_is_part_of_the_full_set(sample: Dataset):
     embedded = fashion_mnist(validation=0)
     for small, big in ((embedded.train, full.train), (embedded.test, full.test)):
         known = {
-            (image.tobytes(), label) for image, label in zip(big.images, big.labels.tolist(), strict=True)
+            (image.tobytes(), label) for image, label in zip(big.inputs, big.labels.tolist(), strict=True)
         }
         got = {
-            (image.tobytes(), label) for image, label in zip(small.images, small.labels.tolist(), strict=True)
+            (image.tobytes(), label) for image, label in zip(small.inputs, small.labels.tolist(), strict=True)
         }
         assert got <= known
 
@@ -198,9 +198,9 @@ def test_the_tool_makes_the_sample_again():
 def test_the_validation_split_is_part_of_the_training_set_and_disjoint(sample: Dataset):
     whole = fashion_mnist(validation=0)
     assert len(whole.validation) == 0
-    parts = {name: [i.tobytes() for i in getattr(sample, name).images] for name in ("train", "validation")}
+    parts = {name: [i.tobytes() for i in getattr(sample, name).inputs] for name in ("train", "validation")}
     assert not set(parts["train"]) & set(parts["validation"])
-    assert {i.tobytes() for i in whole.train.images} == set(parts["train"]) | set(parts["validation"])
+    assert {i.tobytes() for i in whole.train.inputs} == set(parts["train"]) | set(parts["validation"])
     assert same(whole.test, sample.test)
 
 
@@ -208,7 +208,7 @@ def test_the_seed_alone_chooses_the_validation_split(sample: Dataset):
     again, other = fashion_mnist(seed=0), fashion_mnist(seed=1)
     assert same(again.validation, sample.validation)
     assert same(again.train, sample.train)
-    assert not np.array_equal(other.validation.images, sample.validation.images)
+    assert not np.array_equal(other.validation.inputs, sample.validation.inputs)
     assert np.bincount(other.validation.labels).tolist() == [100] * 10
     assert same(other.test, sample.test)
 
@@ -256,7 +256,7 @@ def test_a_bad_fraction_is_refused(fraction: object):
 @pytest.mark.parametrize("fraction", [0.01, 0.99])
 def test_a_fraction_that_leaves_one_side_empty_is_refused(fraction: float):
     split = Split(np.zeros((10, 1, 2, 2), np.uint8), np.arange(10))
-    with pytest.raises(BadInput, match=rf"but {fraction} of 10 training images is (0|10); give another"):
+    with pytest.raises(BadInput, match=rf"but {fraction} of 10 training samples is (0|10); give another"):
         hold_out(split, fraction, 0)
 
 
@@ -269,7 +269,7 @@ def test_a_bad_seed_is_refused(seed: object):
 def test_take_gives_the_first_images(sample: Dataset):
     part = sample.test.take(7)
     assert len(part) == 7
-    assert np.shares_memory(part.images, sample.test.images)
+    assert np.shares_memory(part.inputs, sample.test.inputs)
     assert np.array_equal(part.labels, sample.test.labels[:7])
     assert len(sample.test.take(0)) == 0
     assert len(sample.test.take(2000)) == 2000
@@ -287,8 +287,8 @@ def test_subset_is_balanced_deterministic_and_nested(sample: Dataset):
     assert np.bincount(small.train.labels).tolist() == [10] * 10
     assert set(np.bincount(small.test.labels).tolist()) == {2, 3}
     assert same(subset(sample, 100, 50, 25).train, small.train)
-    assert {i.tobytes() for i in small.train.images} <= {i.tobytes() for i in larger.train.images}
-    assert not np.shares_memory(small.train.images, sample.train.images)
+    assert {i.tobytes() for i in small.train.inputs} <= {i.tobytes() for i in larger.train.inputs}
+    assert not np.shares_memory(small.train.inputs, sample.train.inputs)
     assert small.classes == sample.classes
     assert small.source.endswith("of these 100 + 50 + 25 (training + validation + test)")
 
@@ -300,17 +300,17 @@ def test_subset_refuses_more_than_there_is(sample: Dataset):
 
 def test_splits_check_what_they_are_given():
     images, labels = np.zeros((3, 1, 2, 2), np.uint8), np.zeros(3, np.int64)
-    with pytest.raises(BadInput, match=r"images must be uint8 .* are float64 of shape \[3, 1, 2, 2\]"):
+    with pytest.raises(BadInput, match=r"static inputs must be uint8 .* are float64 of shape \[3, 1, 2, 2\]"):
         Split(images.astype(float), labels)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(BadInput, match=r"images must be uint8 .* of shape \[3, 2, 2\]"):
+    with pytest.raises(BadInput, match=r"static inputs must be uint8 .* of shape \[3, 2, 2\]; .* timed=True"):
         Split(images[:, 0], labels)
     with pytest.raises(BadInput, match=r"labels must be int64 of shape \[3\].* shape \[2\]"):
         Split(images, labels[:2])
     with pytest.raises(BadInput, match=r"labels must be int64 .* are uint8"):
         Split(images, labels.astype(np.uint8))  # pyright: ignore[reportArgumentType]
-    assert repr(Split(images, labels)) == "Split(3 images of [1, 2, 2])"
+    assert repr(Split(images, labels)) == "Split(3 samples of [1, 2, 2])"
     with pytest.raises(FrozenInstanceError):
-        Split(images, labels).images = images  # pyright: ignore[reportAttributeAccessIssue]
+        Split(images, labels).inputs = images  # pyright: ignore[reportAttributeAccessIssue]
 
 
 # ---------------------------------------------------------------- the user's files
@@ -346,10 +346,10 @@ def written(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_every_form_of_the_files_is_read(written: Path):
     arrays, data = tiny(), fashion_mnist(str(written), validation=0)
     for split, part in ((data.train, "train"), (data.test, "test")):
-        assert np.array_equal(split.images[:, 0], arrays[f"{part}_images"])
+        assert np.array_equal(split.inputs[:, 0], arrays[f"{part}_images"])
         assert np.array_equal(split.labels, arrays[f"{part}_labels"])
-        assert split.images.flags.writeable
-        assert split.images.flags.c_contiguous
+        assert split.inputs.flags.writeable
+        assert split.inputs.flags.c_contiguous
     assert data.source == "files of the user that are not the published set, 40 + 20 images"
 
 
@@ -510,7 +510,7 @@ def test_headers_of_other_writers_are_read(tmp_path: Path):
     header = "{'descr':'u1','fortran_order':False,'shape':(40,28,28)}"
     for version in (b"\x01\x00", b"\x02\x00"):
         file = raw_npz(tmp_path / "a.npz", train_images=npy(header, PIXELS, version))
-        assert not fashion_mnist(file, validation=0).train.images.any()
+        assert not fashion_mnist(file, validation=0).train.inputs.any()
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int64, np.float32, np.bool_])
@@ -671,7 +671,7 @@ def test_random_damage_is_refused_or_harmless(tmp_path: Path, data: st.DataObjec
         message = str(error)
     else:
         message = str(path)
-        assert loaded.train.images.shape == (10, 1, 28, 28)
+        assert loaded.train.inputs.shape == (10, 1, 28, 28)
         assert loaded.train.labels.max() <= 9
     assert str(tmp_path) in message
 

@@ -226,7 +226,7 @@ def test_what_agrees_is_counted():
 
 def test_nothing_to_compare_is_refused():
     net = network(CONFIGS["table, carry"])
-    with pytest.raises(BadInput, match="verify must see at least one image"):
+    with pytest.raises(BadInput, match="verify must see at least one sample"):
         verify(net, lower(net, input_shape=(1, 6, 6)), IMAGES[:0])
 
 

@@ -85,7 +85,7 @@ def test_every_file_is_there_and_holds_what_it_says(finished: Path) -> None:
 def test_the_stored_program_gives_the_reported_accuracy(finished: Path) -> None:
     summary = json.loads((finished / "summary.json").read_text())
     test = data.dataset.subset(data.fashion_mnist(None, seed=0), 100, 50, 70).test
-    trace = native_engine.run(load(finished / "model.intspike"), test.images, summary["timesteps"])
+    trace = native_engine.run(load(finished / "model.intspike"), test.inputs, summary["timesteps"])
     assert float(np.mean(trace.classes == test.labels)) == summary["accuracy"][MAIN]
 
 

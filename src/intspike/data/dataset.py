@@ -13,42 +13,76 @@ from ..fixed import half_up
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Split:
-    """Labelled images.
+    """Labelled inputs, either static (one frame a sample) or timed (a frame for every timestep).
+
+    A frame is an image [C, H, W] or a vector of features [F].
 
     Attributes:
-        images: uint8 [N, C, H, W], the codes as stored (0..255, unscaled).
+        inputs: uint8 codes as stored, unscaled: [N, ...] static, [N, T, ...] timed (spikes, or events counted in
+            each bin of time).
         labels: int64 [N], indices into the data set's classes.
+        timed: whether the second axis is time.
     """
 
-    images: NDArray[np.uint8]
+    inputs: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    timed: bool = False
 
     def __post_init__(self):
-        if self.images.dtype != np.uint8 or self.images.ndim != 4:
+        lead = 2 if self.timed else 1
+        if self.inputs.dtype != np.uint8 or self.inputs.ndim - lead not in (1, 3):
+            wanted = "[N, T, F] or [N, T, C, H, W]" if self.timed else "[N, F] or [N, C, H, W]"
             raise BadInput(
-                f"images must be uint8 of shape [N, C, H, W], but are {self.images.dtype} of shape "
-                f"{list(self.images.shape)}; reshape or convert them"
+                f"{'timed' if self.timed else 'static'} inputs must be uint8 of shape {wanted}, but are "
+                f"{self.inputs.dtype} of shape {list(self.inputs.shape)}; reshape or convert them, or say timed="
+                f"{not self.timed}"
             )
-        if self.labels.dtype != np.int64 or self.labels.shape != self.images.shape[:1]:
+        if self.labels.dtype != np.int64 or self.labels.shape != self.inputs.shape[:1]:
             raise BadInput(
-                f"labels must be int64 of shape [{len(self.images)}], one for each image, but are "
-                f"{self.labels.dtype} of shape {list(self.labels.shape)}; give one label for each image"
+                f"labels must be int64 of shape [{len(self.inputs)}], one for each sample, but are "
+                f"{self.labels.dtype} of shape {list(self.labels.shape)}; give one label for each sample"
             )
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __repr__(self) -> str:
-        return f"Split({len(self):,} images of {list(self.images.shape[1:])})"
+        time = f"{self.timesteps} timesteps of " if self.timed else ""
+        return f"Split({len(self):,} samples of {time}{list(self.frame)})"
+
+    @property
+    def frame(self) -> tuple[int, ...]:
+        """Shape of what a network sees at one timestep: (C, H, W) or (F,)."""
+        return self.inputs.shape[2:] if self.timed else self.inputs.shape[1:]
+
+    @property
+    def timesteps(self) -> int | None:
+        """How many timesteps are recorded; None for static inputs, which have no end."""
+        return self.inputs.shape[1] if self.timed else None
 
     def take(self, n: int) -> Split:
-        """The first n images and labels, as views."""
+        """The first n inputs and labels, as views."""
         n = whole("n", n, 0, len(self))
-        return Split(self.images[:n], self.labels[:n])
+        return replace(self, inputs=self.inputs[:n], labels=self.labels[:n])
 
     def pick(self, index: NDArray[np.intp]) -> Split:
-        """The images and labels at the given positions, copied, in the order given."""
-        return Split(self.images[index], self.labels[index])
+        """The inputs and labels at the given positions, copied, in the order given."""
+        return replace(self, inputs=self.inputs[index], labels=self.labels[index])
+
+    def batch(self, index: NDArray[np.intp], timesteps: int) -> NDArray[np.uint8]:
+        """Inputs [T, B, ...] of the samples at the given positions, for so many timesteps: what a network runs on.
+
+        Static inputs repeat: time has stride 0, by which everything that runs knows them as static. Timed inputs
+        give their first timesteps; behind their end is silence (zeros).
+        """
+        timesteps = whole("timesteps", timesteps, 1)
+        picked = self.inputs[index]
+        if not self.timed:
+            return np.lib.stride_tricks.as_strided(picked, (timesteps, *picked.shape), (0, *picked.strides))
+        made = np.zeros((timesteps, len(picked), *self.frame), np.uint8)
+        recorded = min(timesteps, self.inputs.shape[1])
+        made[:recorded] = picked[:, :recorded].swapaxes(0, 1)
+        return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +92,8 @@ class Dataset:
     Attributes:
         train, validation, test: the splits; choices are made on validation, test is only reported.
         classes: the name of every label.
-        source: one short sentence for people: where the images are from and how many there are.
+        source: one short sentence for people: where the samples are from and how many there are.
+        high: the largest code that an input may hold, which `nn.Input` must be told: 255 for images, 1 for spikes.
     """
 
     name: str
@@ -67,13 +102,39 @@ class Dataset:
     test: Split
     classes: tuple[str, ...]
     source: str
+    high: int = 255
+
+    def __post_init__(self):
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        whole("high", self.high, 1, 255)
+        for name, part in parts.items():
+            if (part.timed, part.frame) != (self.timed, self.frame):
+                raise BadInput(
+                    f"all splits of a data set must be alike, but train is {self.train} and {name} is {part}; give "
+                    "frames of one shape, all timed or all static"
+                )
+            if self.high < 255 and part.inputs.max(initial=0) > self.high:
+                raise BadInput(
+                    f"inputs must be in 0..{self.high} as high says, but {name} holds {part.inputs.max()}; raise "
+                    "high, or clip the inputs"
+                )
+
+    @property
+    def timed(self) -> bool:
+        """Whether samples have time of their own."""
+        return self.train.timed
+
+    @property
+    def frame(self) -> tuple[int, ...]:
+        """Shape of what a network sees at one timestep: (C, H, W) or (F,)."""
+        return self.train.frame
 
 
 def subset(dataset: Dataset, train: int, validation: int, test: int) -> Dataset:
-    """A smaller copy for quick runs: that many images of each split, in the proportions of its classes.
+    """A smaller copy for quick runs: that many samples of each split, in the proportions of its classes.
 
-    The choice needs no seed: it takes the first images of every class, so a larger subset holds a smaller
-    one, and the order of the images stays. Raises BadInput where a split has fewer images than asked for.
+    The choice needs no seed: it takes the first samples of every class, so a larger subset holds a smaller
+    one, and their order stays. Raises BadInput where a split has fewer samples than asked for.
     """
     wanted = {"train": train, "validation": validation, "test": test}
     parts: dict[str, Split] = {}
@@ -89,8 +150,8 @@ def subset(dataset: Dataset, train: int, validation: int, test: int) -> Dataset:
 def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     """Divide a split into (rest, held out): disjoint, in the proportions of its classes, in their old order.
 
-    The same fraction and seed always choose the same images. A fraction of 0 holds out nothing. Raises
-    BadInput for a fraction outside 0 <= fraction < 1 and for one that rounds to none or to all images.
+    The same fraction and seed always choose the same samples. A fraction of 0 holds out nothing. Raises
+    BadInput for a fraction outside 0 <= fraction < 1 and for one that rounds to none or to all samples.
     """
     if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 <= fraction < 1:
         raise BadInput(f"validation must be a number with 0 <= validation < 1, but is {fraction!r}; try 0.1")
@@ -98,7 +159,7 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     n = half_up(len(split) * fraction)
     if fraction > 0 and not 0 < n < len(split):
         raise BadInput(
-            f"validation must leave an image on both sides, but {fraction} of {len(split)} training images "
+            f"validation must leave a sample on both sides, but {fraction} of {len(split)} training samples "
             f"is {n}; give another fraction, or 0 for no validation split"
         )
     held = stratified(split.labels, n, seed)
@@ -110,7 +171,7 @@ def stratified(labels: NDArray[np.integer], n: int, seed: int | None = None) -> 
 
     Classes of equal size differ by at most one. With a seed the choice within a class is random, without
     one the first of each class are taken. Only PCG64's raw stream is used, which numpy promises to keep, so
-    that a seed means the same images in every version of numpy.
+    that a seed means the same samples in every version of numpy.
     """
     order = np.arange(len(labels))
     if seed is not None:

@@ -40,7 +40,7 @@ def checked_inputs(program: Program, inputs: NDArray[np.generic], timesteps: int
 
 
 def check_inputs(program: Program, inputs: NDArray[np.generic], timesteps: int) -> NDArray[np.generic]:
-    """Inputs [T or 1, B, *shape] in their own type; one frame ([B, *shape]) is static.
+    """Inputs [T or 1, B, *shape] in their own type; one frame ([B, *shape]), or time of stride 0, is static.
 
     Raises:
         BadInput: another shape, not integers, out of the declared range, or no timesteps.
@@ -51,7 +51,7 @@ def check_inputs(program: Program, inputs: NDArray[np.generic], timesteps: int) 
         raise BadInput(f"timesteps must be at least 1, not {timesteps}")
     if x.dtype.kind not in "iub":
         raise BadInput(
-            f"inputs must be integers (codes, spikes or counts), not {x.dtype}; pass the uint8 images"
+            f"inputs must be integers (codes, spikes or counts), not {x.dtype}; pass the uint8 codes"
         )
     if x.ndim == len(shape) + 1:
         x = x[None]
@@ -60,6 +60,8 @@ def check_inputs(program: Program, inputs: NDArray[np.generic], timesteps: int) 
             f"inputs must be [B, {', '.join(map(str, shape))}] (static) or [{timesteps}, B, "
             f"{', '.join(map(str, shape))}], not {list(np.shape(inputs))}"
         )
+    if x.shape[0] > 1 and x.strides[0] == 0:
+        x = x[:1]  # the same frame repeated, as data.Split.batch gives it
     if not x.shape[1]:
         raise BadInput("inputs must hold at least one sample, but the batch is empty")
     # uint8 images, whose type is their range, are not read

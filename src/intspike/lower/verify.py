@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..data import Dataset, Split
 from ..engine import exported, native, reference
 from ..engine.compare import Comparison, compare
-from ..engine.trace import Trace
+from ..engine.trace import Trace, check_inputs
 from ..errors import BadInput, BadProgram
 from ..ir import Program
 from ..ir.artifact import content_hash
@@ -20,16 +21,25 @@ from ..native import compiler
 from ..nn import Network
 from .lower import lower
 
-Images = NDArray[np.uint8]
+Inputs = NDArray[np.generic]
 
 
-def torch_trace(net: Network, images: NDArray[np.generic], timesteps: int) -> Trace:
-    """What a quantized network does in evaluation, as a trace; images are static frames [B, ...]."""
+def torch_trace(net: Network, inputs: Inputs, timesteps: int, *, timed: bool = False) -> Trace:
+    """What a quantized network does in evaluation, as a trace.
+
+    Args:
+        inputs: integers [B, ...], static; timed: [T, B, ...].
+    """
     if not net.quantized:
         raise BadInput("only a quantized network has stored codes to compare; quantize it first")
-    x = torch.from_numpy(np.ascontiguousarray(images))
+    if timed and len(inputs) != timesteps:
+        raise BadInput(
+            f"timed inputs must be [{timesteps}, B, ...], not {list(inputs.shape)}; take as many timesteps"
+        )
+    static = not timed or inputs.strides[0] == 0
+    x = torch.from_numpy(np.array(inputs[0] if timed and static else inputs))
     was_training = net.training
-    record = net.eval().record(x.expand(timesteps, *x.shape))
+    record = net.eval().record(x.expand(timesteps, *x.shape) if static else x)
     net.train(was_training)
     groups = {g.name: g for g in net.layers}
     codes = {
@@ -63,8 +73,9 @@ def verify(
     program, compiled strictly and run as its own process, with both.
 
     Args:
-        data: a Dataset (its test images are used) or integer images [B, ...].
-        samples: images for the reference interpreter; native_samples: for the native engine (None: all);
+        data: a Dataset (its test split is used) or a Split, static or timed; or integers [B, ...], which are
+            static, or [T, B, ...].
+        samples: how many for the reference interpreter; native_samples: for the native engine (None: all);
             c_samples: for the exported program (0: not run).
         c_folder: where the exported program lies already.
         progress: called with (what, done, of).
@@ -73,27 +84,29 @@ def verify(
         Divergence: at the first difference, naming timestep, layer, neuron, expected and got.
         BadProgram: the program is not the one that this network lowers to, though no trace shows it.
     """
-    images: Images = np.asarray(data.test.images if hasattr(data, "test") else data)
-    if not len(images):
-        raise BadInput("verify must see at least one image")
+    count, part = _samples(data, program, timesteps)
+    if not count:
+        raise BadInput("verify must see at least one sample")
     tell = progress or (lambda what, done, of: None)
-    few = images[:samples]
-    ours = torch_trace(net, few, timesteps)
+
+    def torchs(inputs: Inputs) -> Trace:
+        return torch_trace(net, inputs, timesteps, timed=True)
+
+    few = part(0, min(samples, count))
+    ours = torchs(few)
     by_definition = reference.run(program, few, timesteps)
     done = [compare(ours, by_definition, ("torch", "reference"))]
-    tell("torch == reference", len(few), len(few))
+    tell("torch == reference", few.shape[1], few.shape[1])
     if compiler() is not None:
-        many = images[:native_samples]
+        many = len(range(count)[:native_samples])
         total = Comparison("torch", "native", 0, 0, 0)
-        for k in range(0, len(many), batch):
-            part = many[k : k + batch]
-            total += compare(
-                torch_trace(net, part, timesteps), native.run(program, part, timesteps), ("torch", "native")
-            )
-            tell("torch == native", min(k + batch, len(many)), len(many))
+        for k in range(0, many, batch):
+            x = part(k, min(k + batch, many))
+            total += compare(torchs(x), native.run(program, x, timesteps), ("torch", "native"))
+            tell("torch == native", min(k + batch, many), many)
         done.append(total)
         if c_samples:
-            some = images[:c_samples]
+            some = part(0, min(c_samples, count))
             c = exported.run(program, some, timesteps, c_folder)
             done.append(
                 compare(
@@ -104,8 +117,8 @@ def verify(
                     ("reference", "exported C"),
                 )
             )
-            done.append(compare(torch_trace(net, some, timesteps), c, ("torch", "exported C")))
-            tell("torch == exported C", len(some), len(some))
+            done.append(compare(torchs(some), c, ("torch", "exported C")))
+            tell("torch == exported C", some.shape[1], some.shape[1])
     expected, got = content_hash(lower(net, input_shape=program.input.shape)), content_hash(program)
     if expected != got:
         raise BadProgram(
@@ -113,6 +126,20 @@ def verify(
             f"hash must be {expected[:16]}, not {got[:16]}; lower the network again, or compare on more data"
         )
     return done
+
+
+def _samples(data: Any, program: Program, timesteps: int) -> tuple[int, Callable[[int, int], Inputs]]:
+    """How many samples there are, and the inputs [T, B, ...] of samples a..b - 1."""
+    if isinstance(data, Dataset):
+        data = data.test
+    if isinstance(data, Split):
+        return len(data), lambda a, b: data.batch(np.arange(a, b), timesteps)
+    x = np.asarray(data)
+    if x.ndim == len(program.input.shape) + 1:
+        x = x[None]
+    if x.size:
+        x = check_inputs(program, x, timesteps)
+    return x.shape[1], lambda a, b: np.broadcast_to(x[:, a:b], (timesteps, b - a, *x.shape[2:]))
 
 
 def _first(trace: Trace, samples: int) -> Trace:

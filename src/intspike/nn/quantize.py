@@ -54,9 +54,9 @@ def calibrate(
     """A new network whose batch norms are estimated again from training data, with everything quantized.
 
     Args:
-        data: a Dataset (its training images are used), or inputs [T, B, ...], one batch or several.
+        data: a Dataset (its training samples are used), or inputs [T, B, ...], one batch or several.
         batches, batch_size, timesteps: how much of a Dataset to use.
-        seed: of the choice of images.
+        seed: of the choice of samples.
     """
     made = copy.deepcopy(net) if isinstance(net, Network) else Network(copy.deepcopy(net))
     inputs = list(_inputs(data, batches, batch_size, timesteps, seed))
@@ -84,8 +84,9 @@ def _inputs(data: Any, batches: int, batch_size: int, timesteps: int, seed: int)
     if not hasattr(data, "train"):
         yield from [data] if isinstance(data, Tensor) else data
         return
-    images = torch.from_numpy(data.train.images)
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
-    for k in range(min(batches, max(1, len(images) // batch_size))):
-        frame = images[order[k * batch_size : (k + 1) * batch_size]]
-        yield frame.expand(timesteps, *frame.shape)
+    count = len(data.train)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).numpy()
+    for k in range(min(batches, max(1, count // batch_size))):
+        picked = order[k * batch_size : (k + 1) * batch_size]
+        if len(picked):
+            yield torch.from_numpy(data.train.batch(picked, timesteps))

@@ -169,7 +169,7 @@ class _Run:
         exact: list[dict[str, Any]] = []
         for v in VARIANTS:
             programs[v.name], lowerings[v.name] = lower_with_report(
-                networks[v.name], input_shape=self.dataset.train.images.shape[1:]
+                networks[v.name], input_shape=self.dataset.frame
             )
             self.watch.say(f"{v.name}: lowered\n{lowerings[v.name]}")
             exact += self._verify(v, networks[v.name], programs[v.name])
@@ -245,19 +245,19 @@ class _Run:
         began = time.perf_counter()
         c_folder = self._program_folder(variant) / "c"
         export_c(program, c_folder, force=True)
-        images = self.dataset.test.images
-        tell = self.watch.start(f"verify {variant.name}", len(images))
+        count = len(self.dataset.test)
+        tell = self.watch.start(f"verify {variant.name}", count)
         comparisons = verify(
             net,
             program,
-            images,
+            self.dataset,
             timesteps=self.timesteps,
             samples=64,
             c_samples=64 if compiler() is not None else 0,
             c_folder=c_folder,
             progress=lambda what, done, of: tell(done, what),
         )
-        tell(len(images), f"{sum(c.compared for c in comparisons):,} integers, 0 differ")
+        tell(count, f"{sum(c.compared for c in comparisons):,} integers, 0 differ")
         self.seconds[f"verify {variant.name}"] = time.perf_counter() - began
         return [{"variant": variant.name, **asdict(c)} for c in comparisons]
 
@@ -283,14 +283,15 @@ class _Run:
             firing[name] = FiringCounts()
             right, total = 0, None
             for at in range(0, len(test), 250):
-                images, labels = test.images[at : at + 250], test.labels[at : at + 250]
-                trace = self._trace(name, net, programs, images)
+                index = np.arange(at, min(at + 250, len(test)))
+                x = test.batch(index, self.timesteps)
+                trace = self._trace(name, net, programs, x)
                 firing[name].add(trace)
-                right += int((trace.classes == labels).sum())
+                right += int((trace.classes == test.labels[index]).sum())
                 if name in programs:
-                    part = synops(programs[name], trace, images)
+                    part = synops(programs[name], trace, x)
                     total = part if total is None else total + part
-                tell(k * len(test) + at + len(images), name)
+                tell(k * len(test) + at + len(index), name)
             accuracy[name] = wilson(right, len(test)).to_dict()
             if total is not None:
                 operations[name] = total.to_dict()
@@ -327,11 +328,10 @@ class _Run:
         }
         return Result(summary, networks, programs, lowerings, self.dataset, self.options, firing)
 
-    def _trace(self, name: str, net: Network, programs: Mapping[str, Program], images: Any) -> Trace:
+    def _trace(self, name: str, net: Network, programs: Mapping[str, Program], x: Any) -> Trace:
         if name in programs:
-            return native.run(programs[name], images, self.timesteps)
-        x = torch.from_numpy(images)
-        record = net.eval().record(x.expand(self.timesteps, *x.shape))
+            return native.run(programs[name], x, self.timesteps)
+        record = net.eval().record(torch.from_numpy(x))
         spikes = {k: s.numpy().astype(np.uint8) for k, s in record.spikes.items()}
         return Trace(spikes, {}, record.spikes[net.output].sum(0).numpy().astype(np.int64), self.timesteps)
 

@@ -29,12 +29,11 @@ def content(
 ) -> ReportContent:
     """The report of a run: everything in it is a number of the run."""
     s = result.summary
-    image = result.dataset.test.images[:1]
-    x = torch.from_numpy(image)
+    x = result.dataset.test.batch(np.arange(1), timesteps)
     net = result.networks[REFERENCE].eval()
-    record = net.record(x.expand(timesteps, *x.shape))
+    record = net.record(torch.from_numpy(x))
     before = {name: spikes.numpy()[:, 0] for name, spikes in record.spikes.items()}
-    after = native.run(result.programs[MAIN], image, timesteps)
+    after = native.run(result.programs[MAIN], x, timesteps)
     exact = sum(c["compared"] for c in s["exact"])
     accuracy = {k: f"{v:.1%}" for k, v in s["accuracy"].items()}
     return ReportContent(

@@ -68,7 +68,7 @@ def cells(seeds: int) -> Iterator[Cell]:
 def setting(path: Path) -> Dataset:
     """The search setting: all splits are training images of the original set."""
     full = data.fashion_mnist(path, validation=0.0)
-    images, labels = full.train.images, full.train.labels
+    images, labels = full.train.inputs, full.train.labels
 
     def split(first: int, last: int) -> Split:
         return Split(images[first:last], labels[first:last])

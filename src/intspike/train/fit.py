@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ..data import Dataset, Split
-from ..encode import direct
 from ..errors import BadInput
 from ..nn import Network
 from ..nn.quantize import norms
@@ -69,14 +68,15 @@ def fit(
 
     Args:
         net: a Network, or a plain module (which is wrapped).
-        data: a Dataset; its training and validation splits are used. Without validation images the last model is kept.
+        data: a Dataset; its training and validation splits are used; inputs may be static or timed. Without validation
+            samples the last model is kept.
         epochs: 0 returns a copy.
         learning_rate: None: 3e-3 in full precision, 2e-3 quantized.
         timesteps: T in training; test_timesteps: T in validation (None: the same).
         loss: of output spikes [T, B, K] and labels [B]; None: CountCrossEntropy().
         patience: epochs without a better validation accuracy after which training stops.
         warmup: first batches over which the learning rate rises.
-        seed: of the order of images and of dropout; everything else is deterministic.
+        seed: of the order of samples and of dropout; everything else is deterministic.
         progress: called after every batch.
         history: takes an Epoch after every epoch.
 
@@ -95,10 +95,10 @@ def fit(
     if not (hasattr(data, "train") and hasattr(data, "validation")):
         raise BadInput(
             f"data must be a data.Dataset of training, validation and test splits, not {type(data).__name__}; "
-            "wrap arrays in data.Split(images, labels)"
+            "wrap arrays in data.Split(inputs, labels)"
         )
     if not len(data.train):
-        raise BadInput("data must hold at least one training image")
+        raise BadInput("data must hold at least one training sample")
     made = copy.deepcopy(net) if isinstance(net, Network) else Network(copy.deepcopy(net))
     rate = learning_rate if learning_rate is not None else (2e-3 if made.quantized else 3e-3)
     if not (math.isfinite(rate) and rate > 0):
@@ -123,8 +123,8 @@ def fit(
                 if (epoch * batches + k) * 5 >= total * 4:
                     for n in norms(made):
                         n.eval()
-                x, labels = _batch(data.train, order[k * batch_size : (k + 1) * batch_size])
-                value = measure(made(direct(x, timesteps)), labels)
+                x, labels = _batch(data.train, order[k * batch_size : (k + 1) * batch_size], timesteps)
+                value = measure(made(x), labels)
                 value_now = float(value.detach())
                 if not math.isfinite(value_now):
                     raise BadInput(
@@ -164,8 +164,9 @@ def _cosine(total: int, warmup: int) -> Callable[[int], float]:
     return factor
 
 
-def _batch(split: Split, index: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(split.images[index.numpy()]), torch.from_numpy(split.labels[index.numpy()])
+def _batch(split: Split, index: Tensor, timesteps: int) -> tuple[Tensor, Tensor]:
+    at = index.numpy()
+    return torch.from_numpy(split.batch(at, timesteps)), torch.from_numpy(split.labels[at])
 
 
 @torch.no_grad()
@@ -176,8 +177,8 @@ def correct_on(net: Network, split: Split, *, timesteps: int = 25, batch_size: i
     net.eval()
     right = 0
     for k in range(0, len(split), batch_size):
-        x, labels = _batch(split, torch.arange(k, min(k + batch_size, len(split))))
-        right += int((net(direct(x, timesteps)).sum(0).argmax(1) == labels).sum())
+        x, labels = _batch(split, torch.arange(k, min(k + batch_size, len(split))), timesteps)
+        right += int((net(x).sum(0).argmax(1) == labels).sum())
     net.train(was_training)
     for m, mode in modes.items():
         m.training = mode
