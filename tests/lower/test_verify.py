@@ -16,7 +16,7 @@ import torch
 from intspike import nn
 from intspike.data import Dataset, Split
 from intspike.engine import reference
-from intspike.engine.trace import Trace
+from intspike.engine.trace import Trace, check_inputs
 from intspike.errors import BadInput, BadProgram, Divergence
 from intspike.ir import Conv, Dense, Neuron, Node, Program, frozen
 from intspike.lower import lower, torch_trace, verify
@@ -238,3 +238,51 @@ def test_full_precision_has_no_codes_to_compare():
         BadInput, match="only a quantized network has stored codes to compare; quantize it first"
     ):
         verify(plain, program, IMAGES)
+
+
+@pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
+@pytest.mark.parametrize("recorded", [3, 8])
+def test_inputs_with_time_of_their_own_are_proved(recorded):
+    net = network(CONFIGS["table, carry"])
+    program = lower(net, input_shape=(1, 6, 6))
+    inputs = np.random.default_rng(1).integers(0, 16, (5, recorded, 1, 6, 6)).astype(np.uint8)
+    split = Split(inputs, np.zeros(5, np.int64), timed=True)
+    seen = np.zeros((T, 5, 1, 6, 6), np.uint8)  # silence behind a recording that is shorter
+    seen[:recorded] = inputs.swapaxes(0, 1)[:T]
+    expected = reference.run(program, seen, T).readout
+    traced = torch_trace(net, seen, T, timed=True)
+    assert np.array_equal(traced.readout, expected)
+    assert not np.array_equal(torch_trace(net, inputs[:, 0], T).readout, expected)  # time matters here
+    for data in (split, Dataset("d", split, split, split, ("a",), "random numbers", 15), seen):
+        done = verify(net, program, data, timesteps=T, samples=2, c_samples=3, batch=2)
+        assert [(c.samples, c.mismatches) for c in done] == [(2, 0), (5, 0), (3, 0), (3, 0)]
+    with pytest.raises(BadInput, match=r"timed inputs must be \[5, B, ...\], not \[4, 5, 1, 6, 6\]"):
+        torch_trace(net, seen[:4], T, timed=True)
+    with pytest.raises(BadInput, match="inputs must be"):
+        verify(net, program, seen[:4], timesteps=T)
+
+
+def test_repeated_frames_are_static_inputs():
+    program = lower(network(CONFIGS["table, carry"]), input_shape=(1, 6, 6))
+    repeated = Split(IMAGES, np.zeros(5, np.int64)).batch(np.arange(5), T)
+    assert check_inputs(program, repeated, T).shape == (1, *IMAGES.shape)
+    assert check_inputs(program, np.array(repeated), T).shape == (T, *IMAGES.shape)
+    once, always = (reference.run(program, x, T) for x in (IMAGES, np.array(repeated)))
+    assert scan(once, always) is None
+    assert np.array_equal(once.readout, reference.run(program, repeated, T).readout)
+
+
+def test_a_fault_that_only_late_frames_show_is_found():
+    """Frames of silence, then one image: what differs then is named with its timestep."""
+    net = network(CONFIGS["table, carry"])
+    program = lower(net, input_shape=(1, 6, 6))
+    late = np.zeros((T, 5, 1, 6, 6), np.uint8)
+    late[3] = IMAGES
+    for wrong in itertools.islice(faults(program, "weight"), 40):
+        first = scan(torch_trace(net, late, T, timed=True), reference.run(wrong, late, T))
+        if first is not None:
+            with pytest.raises(Divergence) as caught:
+                verify(net, wrong, late, timesteps=T)
+            assert caught.value.timestep == first[0] >= 3
+            return
+    raise AssertionError("none of the planted faults shows")

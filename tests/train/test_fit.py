@@ -261,3 +261,41 @@ def test_accuracy_counts_classes_and_ties_go_to_the_lowest(monkeypatch):
     assert train.accuracy(net, part) == 0.75
     assert net.training
     assert not net.layers[0].norm.training  # modes are as they were
+
+
+def moving(count: int, seed: int) -> Split:
+    """Spikes that run over five channels, up or down: only their order in time tells the classes apart."""
+    draw = np.random.default_rng(seed)
+    labels = draw.integers(0, 2, count)
+    inputs = np.zeros((count, 6, 5), np.uint8)
+    for sample, label in zip(inputs, labels, strict=True):
+        sample[range(5), range(5) if label else range(4, -1, -1)] = 1
+    return Split(inputs, labels.astype(np.int64), timed=True)
+
+
+MOVING = Guarded("moving", moving(200, 0), moving(60, 1), moving(60, 2), ("down", "up"), "random", high=1)
+
+
+def test_it_learns_from_order_in_time_in_full_precision_and_in_integer_codes():
+    torch.manual_seed(0)
+    layers = [nn.Input(1.0, 1), torch.nn.Linear(5, 8), torch.nn.BatchNorm1d(8), nn.LIF(beta=0.75)]
+    layers += [torch.nn.Linear(8, 2), torch.nn.BatchNorm1d(2), nn.LIF(beta=0.75)]
+    arguments: dict[str, Any] = {"timesteps": 5, "test_timesteps": 8, "batch_size": 20, "learning_rate": 0.02}
+    net = train.fit(torch.nn.Sequential(*layers), MOVING, epochs=8, **arguments)
+    assert train.accuracy(net, MOVING.validation, timesteps=8) == 1
+    qat = train.fit(
+        nn.calibrate(quantize(net, CONFIG), MOVING, batches=3, timesteps=5), MOVING, epochs=4, **arguments
+    )
+    assert train.accuracy(qat, MOVING.validation, timesteps=8) == 1
+
+
+def test_timed_samples_are_seen_with_their_frames_in_order_and_silence_behind_them():
+    seen: list[torch.Tensor] = []
+    net = network()
+    net.register_forward_pre_hook(lambda module, given: seen.append(given[0].clone()))
+    wide = Split(np.repeat(MOVING.train.inputs, 4, 2)[:, :, :16], MOVING.train.labels, timed=True)
+    train.correct_on(net, wide, timesteps=9, batch_size=150)
+    assert [x.shape for x in seen] == [(9, 150, 16), (9, 50, 16)]
+    whole = torch.cat(seen, 1).numpy()
+    assert np.array_equal(whole[:6].swapaxes(0, 1), wide.inputs)
+    assert not whole[6:].any()
