@@ -20,8 +20,11 @@ from typing import Any
 def default_threads() -> int:
     """OMP_NUM_THREADS, where it is a number from 1 up, else the processors that this process may use."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdecimal() and int(wanted):
-        return int(wanted)
+    return int(wanted) if wanted.isdecimal() and int(wanted) else processors()
+
+
+def processors() -> int:
+    """The processors that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
