@@ -79,9 +79,9 @@ def test_a_data_set_is_of_one_kind():
     assert made.timed
     assert made.frame == (3,)
     assert not dataset(static, static, static).timed
-    with pytest.raises(BadInput, match="all splits of a data set must be alike.* test is Split"):
+    with pytest.raises(BadInput, match=r"all splits of a data set must be alike.* test is Split"):
         dataset(split, split, static)
-    with pytest.raises(BadInput, match="all splits of a data set must be alike.* validation is Split"):
+    with pytest.raises(BadInput, match=r"all splits of a data set must be alike.* validation is Split"):
         dataset(split, timed(frame=(4,)), split)
 
 
