@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from intspike.data.dataset import stratified
-from intspike.data.fashion import ARRAYS, CLASSES, PUBLISHED_SHA256, SAMPLE, find
-from intspike.data.readers import read_idx, read_npz
+from intspike.data.fashion import CLASSES, FILES, SAMPLE
+from intspike.data.idx_images import checksum, read_arrays
 
 SEED = 0
 PER_CLASS = {"train": 1000, "test": 200}
@@ -32,13 +32,9 @@ FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4,
 
 def pack(source: Path) -> bytes:
     """The bytes of the sample, from a folder or file with the published Fashion-MNIST."""
-    files = find(source)
-    if isinstance(files, Path):
-        arrays = read_npz(files, ARRAYS)
-    else:
-        arrays = {name: read_idx(files[name], shape) for name, shape in ARRAYS.items()}
-    values = hashlib.sha256(b"".join(arrays[name].tobytes() for name in ARRAYS)).hexdigest()
-    if values != PUBLISHED_SHA256:
+    arrays, _ = read_arrays(source, FILES)
+    values = checksum(arrays)
+    if values != FILES.published:
         raise SystemExit(f"{source} is not the published Fashion-MNIST: SHA-256 of its values is {values}")
     chosen: list[np.ndarray] = []
     for part, n in PER_CLASS.items():

@@ -20,7 +20,7 @@ import threading
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intspike.data import Dataset, Split, download, fashion, fashion_mnist, get_fashion_mnist, readers, subset
+from intspike.data import (
+    Dataset,
+    Split,
+    download,
+    fashion,
+    fashion_mnist,
+    get_fashion_mnist,
+    idx_images,
+    readers,
+    subset,
+)
 from intspike.data.dataset import hold_out, stratified
 from intspike.errors import BadData, BadInput, MissingDependency
 
@@ -63,7 +73,7 @@ def write_idx(folder: Path, arrays: Arrays, packed: bool = False) -> Path:
     """The four idx files of these arrays, gzipped where packed."""
     for name, array in arrays.items():
         content = idx_bytes(array)
-        file = folder / (fashion.IDX_NAMES[name] + (".gz" if packed else ""))
+        file = folder / (idx_images.IDX_NAMES[name] + (".gz" if packed else ""))
         file.write_bytes(gzip.compress(content, mtime=0) if packed else content)
     return folder
 
@@ -366,8 +376,20 @@ def test_unpacked_files_win_over_packed_ones(tmp_path: Path):
 
 def test_the_published_values_are_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     values = b"".join(array.tobytes() for array in tiny().values())
-    monkeypatch.setattr(fashion, "PUBLISHED_SHA256", hashlib.sha256(values).hexdigest())
+    known = replace(fashion.FILES, published=hashlib.sha256(values).hexdigest())
+    monkeypatch.setattr(fashion, "FILES", known)
     assert fashion_mnist(write_idx(tmp_path, tiny())).source == "the published full set, 40 + 20 images"
+
+
+def test_mnist_has_the_same_files_and_its_own_name(tmp_path: Path):
+    npz(tmp_path / "fashion_mnist.npz", tiny(30))  # another one, which must not be taken
+    data = mnist(npz(tmp_path / "mnist.npz", tiny()).parent, validation=0.25)
+    assert (data.name, data.classes, data.timed, data.high) == ("MNIST", tuple("0123456789"), False, 255)
+    assert [len(data.train), len(data.validation), len(data.test)] == [30, 10, 20]
+    assert fashion.FILES.published != sys.modules["intspike.data.mnist"].FILES.published
+    (tmp_path / "mnist.npz").unlink()
+    with pytest.raises(BadData, match=r"must hold .* or mnist\.npz, but these are missing.* files of MNIST"):
+        mnist(tmp_path)
 
 
 def test_a_missing_path_is_named(tmp_path: Path):
@@ -781,5 +803,5 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, package: st
 
 def test_the_published_addresses_and_checksums():
     assert download.URL == "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
-    assert set(download.MD5) == {f"{name}.gz" for name in fashion.IDX_NAMES.values()}
+    assert set(download.MD5) == {f"{name}.gz" for name in idx_images.IDX_NAMES.values()}
     assert all(len(digest) == 32 for digest in download.MD5.values())

@@ -6,5 +6,6 @@ A new data set is a new file here that returns a Dataset, and one line below.
 from .dataset import Dataset, Split, subset
 from .download import get_fashion_mnist
 from .fashion import fashion_mnist
+from .mnist import mnist
 
-__all__ = ["Dataset", "Split", "fashion_mnist", "get_fashion_mnist", "subset"]
+__all__ = ["Dataset", "Split", "fashion_mnist", "get_fashion_mnist", "mnist", "subset"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadData, MissingDependency
 from .dataset import Dataset, Split, hold_out
-from .readers import Shape, read_idx, read_npz, reading
+from .idx_images import IdxImages, read_images
 
 CLASSES = (
     "T-shirt/top",
@@ -35,24 +34,13 @@ SAMPLE = Path(__file__).parent / "samples" / "fashion_mnist_sample.npy.xz"
 SAMPLE_SHA256 = "0ebbbba546a2bbbedeb841e485ef4fedc6777c999010f69b48e9b86304f87c9a"
 SAMPLE_TRAIN = 1000  # images of each class; those behind them are the test images
 
-ARRAYS: dict[str, Shape] = {  # in this order they are what PUBLISHED_SHA256 is the checksum of
-    "train_images": (None, 28, 28),
-    "train_labels": (None,),
-    "test_images": (None, 28, 28),
-    "test_labels": (None,),
-}
-IDX_NAMES = {
-    "train_images": "train-images-idx3-ubyte",
-    "train_labels": "train-labels-idx1-ubyte",
-    "test_images": "t10k-images-idx3-ubyte",
-    "test_labels": "t10k-labels-idx1-ubyte",
-}
-NPZ_NAME = "fashion_mnist.npz"
-
-# Of the values of the full set. MNIST has the same file names and shapes, so only this tells them apart.
-PUBLISHED_SHA256 = "ca3ab2a37f845e1b8ae23cab1b51749a3011ba3bf1d9016176d75cbaabac376f"
-
-HELP = "fetch them with intspike.data.get_fashion_mnist(), or leave the path out for the embedded sample"
+FILES = IdxImages(
+    name="Fashion-MNIST",
+    npz="fashion_mnist.npz",
+    classes=CLASSES,
+    published="ca3ab2a37f845e1b8ae23cab1b51749a3011ba3bf1d9016176d75cbaabac376f",
+    help="fetch them with intspike.data.get_fashion_mnist(), or leave the path out for the embedded sample",
+)
 
 
 def fashion_mnist(path: Path | str | None = None, *, validation: float = 0.1, seed: int = 0) -> Dataset:
@@ -73,7 +61,7 @@ def fashion_mnist(path: Path | str | None = None, *, validation: float = 0.1, se
         train, test = embedded_sample()
         source = f"embedded sample, {len(train):,} + {len(test):,} images"
     else:
-        train, test, source = full_set(Path(path))
+        train, test, source = read_images(Path(path), FILES)
     rest, held = hold_out(train, validation, seed)
     return Dataset("Fashion-MNIST", rest, held, test, CLASSES, source)
 
@@ -107,70 +95,3 @@ def alternate(images: NDArray[np.uint8]) -> Split:
     classes, n = images.shape[:2]
     order = np.ascontiguousarray(images.swapaxes(0, 1)).reshape(n * classes, 1, 28, 28)
     return Split(order, np.tile(np.arange(classes, dtype=np.int64), n))
-
-
-def full_set(path: Path) -> tuple[Split, Split, str]:
-    """Training split, test split and source sentence from the user's files."""
-    with reading(path, "a folder or file"):
-        files = find(path)
-    if isinstance(files, Path):
-        arrays, where = read_npz(files, ARRAYS), {name: f"array {name} in {files}" for name in ARRAYS}
-    else:
-        arrays = {name: read_idx(files[name], shape) for name, shape in ARRAYS.items()}
-        where = {name: str(file) for name, file in files.items()}
-    train, test = (checked(arrays, where, part) for part in ("train", "test"))
-    digest = hashlib.sha256()
-    for name in ARRAYS:
-        digest.update(arrays[name].data)
-    counts = f"{len(train):,} + {len(test):,} images"
-    if digest.hexdigest() == PUBLISHED_SHA256:
-        return train, test, f"the published full set, {counts}"
-    return train, test, f"files of the user that are not the published set, {counts}"
-
-
-def find(path: Path) -> Path | dict[str, Path]:
-    """The npz file, or the four idx files, that a path means."""
-    known = {name + end for name in IDX_NAMES.values() for end in ("", ".gz")}
-    if path.is_file():
-        if path.name not in known:
-            if path.suffix == ".npz" or zipfile.is_zipfile(path):
-                return path
-            raise BadData(
-                f"{path} must be an npz file or one of {', '.join(IDX_NAMES.values())} (or these with .gz), "
-                f"but its name and content are neither; rename it, or give the folder that holds the files"
-            )
-        path = path.parent  # one idx file stands for the four of its folder
-    if not path.is_dir():
-        raise BadData(f"{path} must be a folder or a file with Fashion-MNIST, but does not exist; {HELP}")
-    files = {
-        name: file
-        for name, idx in IDX_NAMES.items()
-        for file in (path / f"{idx}.gz", path / idx)  # the last one found is kept: unpacked wins
-        if file.is_file()
-    }
-    if len(files) == len(IDX_NAMES):
-        return files
-    if (path / NPZ_NAME).is_file():
-        return path / NPZ_NAME
-    missing = ", ".join(idx for name, idx in IDX_NAMES.items() if name not in files)
-    raise BadData(
-        f"folder {path} must hold {', '.join(IDX_NAMES.values())} (each may end in .gz) or {NPZ_NAME}, but "
-        f"these are missing: {missing}; {HELP}"
-    )
-
-
-def checked(arrays: dict[str, NDArray[np.uint8]], where: dict[str, str], part: str) -> Split:
-    """One split of arrays as read, with one label in 0..9 for every image."""
-    images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
-    if len(images) != len(labels):
-        raise BadData(
-            f"{where[f'{part}_labels']} must hold one label for each of the {len(images):,} images, but holds "
-            f"{len(labels):,}; take images and labels from the same source"
-        )
-    wrong = np.flatnonzero(labels >= len(CLASSES))
-    if len(wrong):
-        raise BadData(
-            f"{where[f'{part}_labels']} must hold labels 0 to 9, but holds {labels[wrong[0]]} at position "
-            f"{wrong[0]} ({len(wrong):,} such labels); give the file as published"
-        )
-    return Split(images[:, None], labels.astype(np.int64))

@@ -1,4 +1,4 @@
-"""Reading arrays of unsigned bytes from files that are not trusted: idx, idx.gz and npz.
+"""Reading arrays from files that are not trusted: unsigned bytes in idx and idx.gz, integers in npz.
 
 A file says how large its array is before the array begins. Here that claim is compared with what is
 expected, and with a cap, before anything is decompressed or allocated; afterwards the content must be
@@ -18,8 +18,9 @@ import zipfile
 import zlib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +28,29 @@ from numpy.typing import NDArray
 from ..errors import BadData
 
 MAX_IMAGES = 100_000  # images or labels in one file; Fashion-MNIST has 60,000
+MAX_ARRAY_BYTES = 2 << 30  # of one array, unpacked
 MAX_NPZ_BYTES = 256 << 20  # of the npz file itself, whose directory zipfile reads whole
 MAX_NPY_HEADER = 1024  # bytes; numpy writes 118
 
 Shape = tuple[int | None, ...]  # what is expected; None is any number of images
+
+
+@dataclass(frozen=True)
+class Array:
+    """What an array of an npz file must be.
+
+    Attributes:
+        shape: its sizes, None for any on the first axis; without a shape, any of two to five axes.
+        types: element types that are accepted, as numpy writes them.
+        most: the largest size of the first axis.
+    """
+
+    shape: Shape | None = (None,)
+    types: tuple[str, ...] = ("|u1", "u1")
+    most: int = MAX_IMAGES
+
+
+INTEGERS = ("|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8")
 
 # What gzip, zipfile and the file system raise on bytes that do not fit the format
 BROKEN = (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile, struct.error)
@@ -66,7 +86,7 @@ def read_idx(path: Path, expected: Shape) -> NDArray[np.uint8]:
         return read_values(str(path), stream, shape)
 
 
-def read_npz(path: Path, expected: Mapping[str, Shape]) -> dict[str, NDArray[np.uint8]]:
+def read_npz(path: Path, expected: Mapping[str, Array]) -> dict[str, NDArray[Any]]:
     """The named arrays in an npz file; other arrays in it are not looked at."""
     with reading(path, "an npz file"):
         if path.stat().st_size > MAX_NPZ_BYTES:
@@ -75,10 +95,16 @@ def read_npz(path: Path, expected: Mapping[str, Shape]) -> dict[str, NDArray[np.
                 f"give a file with the arrays {', '.join(expected)} alone"
             )
         with zipfile.ZipFile(path) as archive:
-            return {name: read_npy(path, archive, name, shape) for name, shape in expected.items()}
+            return {name: read_npy(path, archive, name, array) for name, array in expected.items()}
 
 
-def read_npy(path: Path, archive: zipfile.ZipFile, name: str, expected: Shape) -> NDArray[np.uint8]:
+def npz_names(path: Path) -> frozenset[str]:
+    """The names of the arrays in an npz file."""
+    with reading(path, "an npz file"), zipfile.ZipFile(path) as archive:
+        return frozenset(entry.filename.removesuffix(".npy") for entry in archive.infolist())
+
+
+def read_npy(path: Path, archive: zipfile.ZipFile, name: str, expected: Array) -> NDArray[Any]:
     """One array of an open npz file."""
     where = f"array {name} in {path}"
     entries = [entry for entry in archive.infolist() if entry.filename == f"{name}.npy"]
@@ -103,15 +129,20 @@ def read_npy(path: Path, archive: zipfile.ZipFile, name: str, expected: Shape) -
             )
         kind, fortran, sizes = match.groups()
         shape = tuple(int(size) for size in sizes.split(",") if size.strip())
-        if kind not in ("|u1", "u1"):
-            raise BadData(f"{where} must be uint8, but is {kind!r}; convert it with astype(numpy.uint8)")
-        check_shape(where, shape, expected)
-        if entry.file_size != length + math.prod(shape):
+        if kind not in expected.types:
+            wanted = " or ".join(sorted({np.dtype(t).name for t in expected.types}))
             raise BadData(
-                f"{where} must have {length + math.prod(shape):,} bytes for shape {list(shape)}, but the zip "
+                f"{where} must be {wanted}, but is {kind!r}; convert it with "
+                f"astype(numpy.{np.dtype(expected.types[0]).name})"
+            )
+        check_shape(where, shape, expected.shape, expected.most)
+        size = length + math.prod(shape) * np.dtype(kind).itemsize
+        if entry.file_size != size:
+            raise BadData(
+                f"{where} must have {size:,} bytes for shape {list(shape)}, but the zip "
                 f"directory says {entry.file_size:,}; fetch or save the file again"
             )
-        return read_values(where, stream, shape, "F" if fortran == "True" else "C")
+        return read_values(where, stream, shape, "F" if fortran == "True" else "C", kind)
 
 
 def read_npy_header(where: str, stream: Stream) -> tuple[str, int]:
@@ -132,30 +163,41 @@ def read_npy_header(where: str, stream: Stream) -> tuple[str, int]:
     return stream.read(length).decode("latin-1"), 8 + width + length
 
 
-def read_values(where: str, stream: Stream, shape: Sequence[int], order: str = "C") -> NDArray[np.uint8]:
-    """All remaining bytes of a stream, which must be exactly as many as the shape holds."""
-    size = math.prod(shape)
+def read_values(
+    where: str, stream: Stream, shape: Sequence[int], order: str = "C", kind: str = "|u1"
+) -> NDArray[Any]:
+    """All remaining values of a stream, which must be exactly as many as the shape holds."""
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    if size > MAX_ARRAY_BYTES:
+        raise BadData(
+            f"{where} must have at most {MAX_ARRAY_BYTES:,} bytes, but claims {size:,} for shape {list(shape)}; "
+            f"give a smaller array"
+        )
     values = stream.read(size + 1)  # one more: it also makes gzip and zip check their CRC
     if len(values) != size:
         raise BadData(
             f"{where} must hold {size:,} bytes for shape {list(shape)}, but "
             f"{'holds more' if len(values) > size else f'ends after {len(values):,}'}; fetch it again"
         )
-    array = np.frombuffer(values, np.uint8).reshape(shape, order="F" if order == "F" else "C")
+    array = np.frombuffer(values, kind).reshape(shape, order="F" if order == "F" else "C")
     return np.array(array, order="C")  # a copy, because what frombuffer gives cannot be written to
 
 
-def check_shape(where: str, given: Sequence[int], expected: Shape) -> None:
-    """Refuse a shape that is not the expected one, or more images than the cap."""
+def check_shape(where: str, given: Sequence[int], expected: Shape | None, most: int = MAX_IMAGES) -> None:
+    """Refuse a shape that is not the expected one, or more on the first axis than the cap."""
+    if expected is None:
+        expected = (None, *given[1:])
+        if not 2 <= len(given) <= 5:
+            raise BadData(f"{where} must have two to five axes, but claims {list(given)}; reshape it")
     wanted = str(["N" if size is None else size for size in expected]).replace("'", "")
     fits = len(given) == len(expected) and all(
         want in (None, size) for size, want in zip(given, expected, strict=True)
     )
     if not fits:
         raise BadData(f"{where} must have shape {wanted}, but claims {list(given)}; give another file")
-    if not 1 <= given[0] <= MAX_IMAGES:
+    if not 1 <= given[0] <= most:
         raise BadData(
-            f"{where} must have shape {wanted} with 1 <= N <= {MAX_IMAGES:,}, but claims {given[0]:,}; "
+            f"{where} must have shape {wanted} with 1 <= N <= {most:,}, but claims {given[0]:,}; "
             f"give another file"
         )
 
