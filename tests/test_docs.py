@@ -25,7 +25,6 @@ import typer
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-WITH_CODE = ("contract", "decay", "extending", "formats", "index", "training")
 SNIPPET = '--8<-- "'
 
 
@@ -52,9 +51,8 @@ def python_of(page: Path) -> list[tuple[int, str]]:
     return [(k, text) for k, text in blocks(page.read_text("utf-8"), "python") if SNIPPET not in text]
 
 
-def test_every_page_with_code_is_run_here():
-    written = {page.stem for page in PAGES if python_of(page)}
-    assert written - {"ops"} == set(WITH_CODE)  # ops.md prints the source of a step; tests/ops/test_docs.py
+# ops.md prints the source of a step; tests/ops/test_docs.py
+WITH_CODE = sorted(page.stem for page in PAGES if python_of(page) and page.stem != "ops")
 
 
 @pytest.mark.parametrize("name", WITH_CODE)

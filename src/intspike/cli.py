@@ -90,11 +90,54 @@ def data_get(
 
 
 @app.command()
-def show(artifact: Artifact) -> None:
-    """Print a stored program: nodes, constants, bodies, proved widths."""
+def show(
+    what: Annotated[str, typer.Argument(help="a stored program, or the word quantizer")],
+    name: Annotated[
+        str, typer.Argument(help="of a state quantizer: threshold-centred, uniform, exponential, ...")
+    ] = "threshold-centred",
+    bits: Annotated[int, typer.Option(help="of a state quantizer")] = 4,
+    codec: Annotated[
+        str, typer.Option(help="of a state quantizer: after-reset or before-reset")
+    ] = "after-reset",
+    decay: Annotated[str, typer.Option(help="of a state quantizer: guaranteed or nearest")] = "guaranteed",
+    beta: Annotated[float, typer.Option(help="leak per timestep of the decay")] = 0.9,
+    out: Annotated[Path | None, typer.Option(help="also draw a state quantizer into this HTML file")] = None,
+) -> None:
+    """Print a stored program: nodes, constants, bodies, proved widths. Or a state quantizer: levels and decay.
+
+    intspike show runs/demo/model.intspike
+
+    intspike show quantizer threshold-centred --bits 2 --decay nearest --out quantizer.html
+    """
+    if what == "quantizer":
+        _show_quantizer(name, bits, codec, decay, beta, out)
+        return
     from .ir.artifact import load
 
-    sys.stdout.write(str(load(artifact)))
+    sys.stdout.write(str(load(Path(what))))
+
+
+def _show_quantizer(name: str, bits: int, codec: str, decay: str, beta: float, out: Path | None) -> None:
+    if codec not in ("after-reset", "before-reset"):
+        raise BadInput(f"--codec must be after-reset or before-reset, not {codec!r}")
+    if decay not in ("guaranteed", "nearest"):
+        raise BadInput(f"--decay must be guaranteed or nearest, not {decay!r}")
+    _need_torch()
+    from rich.table import Table
+
+    from .study import quantizer
+
+    stores = "after reset" if codec == "after-reset" else "before reset"
+    shown = quantizer.code_table(quantizer.named(name, bits, stores, decay), beta)
+    table = Table(title=f"{shown.title}, beta = {beta:g}; membranes in thresholds", title_justify="left")
+    for column in ("code", "level", "membranes", "next code", "timesteps to rest"):
+        table.add_column(column, justify="right")
+    for row in quantizer.lines(shown):
+        table.add_row(*row)
+    console.print(table)
+    if out is not None:
+        quantizer.write_figure(shown, out)
+        console.print(f"{out} shows it", soft_wrap=True)
 
 
 @app.command()
