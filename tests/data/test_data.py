@@ -36,6 +36,7 @@ from intspike.data import (
     fashion_mnist,
     get_fashion_mnist,
     idx_images,
+    mnist,
     readers,
     subset,
 )
