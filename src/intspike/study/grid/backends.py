@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import secrets
+import sys
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from typing import Any, Protocol
@@ -197,11 +198,12 @@ class Ray:
                 "the backend ray needs ray, which is not installed; run: pip install 'intspike[ray]'"
             ) from e
         self._ray: Any = ray
-        quiet: dict[str, Any] = (
-            {"include_dashboard": False, "num_cpus": jobs * threads} if address is None else {}
-        )
+        own: dict[str, Any] = {}
+        if address is None:  # workers find the modules that this process finds
+            path = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+            own = {"include_dashboard": False, "num_cpus": jobs * threads, "runtime_env": {"env_vars": path}}
         try:
-            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **quiet)
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
         except (ConnectionError, ValueError, RuntimeError) as e:
             raise BadInput(f"a Ray cluster must answer at {address}, but: {one_line(e)}") from None
         self._each = threads if address is None else 1

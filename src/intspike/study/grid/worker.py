@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -11,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .cell import Cell, Outcome, Work
+
+_LONGEST = 600  # characters of a reason
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ def perform(task: Task) -> tuple[Outcome | Failure, float]:
 
 
 def one_line(error: BaseException) -> str:
-    """An error as one line."""
-    words = " ".join(str(error).split())
+    """An error as one line, not too long, without the colours of a terminal."""
+    words = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())[:_LONGEST]
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
