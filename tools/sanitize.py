@@ -25,6 +25,7 @@ SETS = r"native\]|plain\]"  # of the instruction sets the widest, and C without 
 TESTS = {
     "tests/native/test_synapse.py::test_convolutions": (1, SETS),
     "tests/native/test_synapse.py::test_dense": (1, SETS),
+    "tests/native/test_dense_gradient.py::test_gradients_are_matrix_products": (6, "norm"),
     "tests/quant/test_codec.py::test_compiled_loops_are_the_definition": (2, SETS),
     "tests/quant/test_codec.py::test_large_results": (1, ANY),
     "tests/measure/test_spikes.py::test_histograms_count_every_value": (1, ANY),

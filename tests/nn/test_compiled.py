@@ -13,7 +13,7 @@ from torch import Tensor
 from intspike import nn
 from intspike.kernels import loop
 from intspike.kernels.frames import Frames
-from intspike.native import compiler, gradient, sets, synapse
+from intspike.native import compiler, dense_gradient, gradient, sets, synapse
 from intspike.nn import Network, quantize
 from intspike.nn import compiled as paths
 from intspike.quant import QuantConfig, ThresholdCentred, Uniform, UniformState
@@ -176,7 +176,7 @@ def test_spikes_are_torchs_and_gradients_those_of_float64(network, config):
         )
     with torch.no_grad():
         for g in net.layers:
-            if g.log_step is not None:  # no weight may lie where its code is clamped; in reals the step is 1
+            if g.weight is not None:  # no weight may lie where its code is clamped; in reals the step is 1
                 g.log_step.mul_(0) if real else g.log_step.add_(0.013)
             if real:  # sums of few bits do not round
                 g.neuron.theta.fill_(8.0)
@@ -335,5 +335,12 @@ def test_every_instruction_set_gives_the_same(monkeypatch):
 
 def forget_compiled() -> None:
     """Libraries that were compiled for one instruction set, so that another can be asked for."""
-    for cached in (loop._function, gradient.gradient, gradient.scatter, gradient.moments, synapse._kernel):
+    for cached in (
+        loop._function,
+        gradient.gradient,
+        dense_gradient.dense_gradient,
+        gradient.scatter,
+        gradient.moments,
+        synapse._kernel,
+    ):
         cached.cache_clear()

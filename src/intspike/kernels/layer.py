@@ -18,6 +18,7 @@ from torch import Tensor
 from ..native import Compiler, split
 from ..native import gradient as gradients
 from ..native import synapse as synapses
+from ..native.dense_gradient import dense_gradient
 from ..native.synapse import ConvShape, DenseShape, Shape
 from ..ops import Body
 from .frames import PARTS, Frames, Sink, Tile, part
@@ -148,16 +149,33 @@ class Layer:
             moments: gradients of the sums and of the sums of squares, [2, C].
         """
         assert self.gcurrent is not None
-        made = gradients.gradient(self.shape, C_TYPES[self.sums.dtype], self.cc)
+        slope = None if moments is None else 2 * moments[1]  # the derivative of y^2 is 2 y
+        slopes = tuple(None if a is None else a.ctypes.data for a in (slope, moments))
+        from_sums = (self.sums.data_ptr(), self.gcurrent.data_ptr(), *slopes)
+        if isinstance(self.shape, DenseShape):
+            return self._dense_gradient(self.shape, from_sums)
+        return self._conv_gradient(self.shape, from_sums)
+
+    def _dense_gradient(self, shape: DenseShape, from_sums: tuple[int | None, ...]) -> Tensor:
+        made = dense_gradient(shape, C_TYPES[self.sums.dtype], self.cc)
+        if self.x.sink is not None:
+            ordered = made.arrange(self.weight.numpy())
+
+            def produce(k: int, a: int, b: int, tile: Tile) -> None:
+                made.to_inputs(
+                    a, b, self.batch, self.frames, *from_sums, ordered.ctypes.data, tile.ctypes.data
+                )
+
+            self.x.sink.push(produce)
+        frames, threads = self.frames * self.batch, torch.get_num_threads()
+        return torch.from_numpy(made.to_weights(frames, threads, self.x.data.data_ptr(), *from_sums))
+
+    def _conv_gradient(self, shape: ConvShape, from_sums: tuple[int | None, ...]) -> Tensor:
+        made = gradients.gradient(shape, C_TYPES[self.sums.dtype], self.cc)
         ordered = made.arrange(self.weight.numpy())
         sums = made.sums(PARTS)
-        slope = None if moments is None else 2 * moments[1]  # the derivative of y^2 is 2 y
-        slopes = [None if a is None else a.ctypes.data for a in (slope, moments)]
         winner = None if self.winner is None else self.winner.data_ptr()
-        fixed = (
-            self.x.data.data_ptr(), self.sums.data_ptr(), self.gcurrent.data_ptr(), *slopes, winner,
-            ordered.ctypes.data,
-        )  # fmt: skip
+        fixed = (self.x.data.data_ptr(), *from_sums, winner, ordered.ctypes.data)
 
         def produce(k: int, a: int, b: int, tile: Tile | None) -> None:
             made.function(

@@ -1,38 +1,237 @@
 /* Gradients of a dense synapse, to its weights and to its input, for training.
  *
- * Spikes are few, so the weight gradient is a sum over them: of a block of frames they are sorted by input, and each row
- * of the gradient stays in registers, CHUNK outputs at a time, while the outputs' gradients of its spikes are added. The
- * input's gradient is a product of matrices, blocked so that sums stay in registers.
- *
- * Samples b0..b1 - 1 of T frames of B samples.
- *   x [T, B, K]   y, gy [T, B, M]   weight [M, K_PADDED]   gweight [K, M_PADDED]   gx [T, b1 - b0, K], or null
+ * N frames: T of B samples; frame t * B + b.
+ *   x [N, K]   y, gy [N, M]   gweight [M, K]
  *   slope, offset [M]: the gradient of a sum is gy + offset + slope * y; without slope it is gy
+ *
+ * Weights. Threads share inputs or outputs, never frames, so no gradient is added up in parts. Sums of a block of frames
+ * stay in registers. Few outputs: outer products, a vector of inputs at a time. Many: spikes are few, so a block's
+ * nonzero inputs are sorted by input (`sort`), and the outputs' gradients of each input's events are added.
+ * Inputs. A product of matrices, blocked so that sums stay in registers.
  */
-#include <stdint.h>
-#include <string.h>
 
-#define CHUNK (M < 64 ? (M + 15) / 16 * 16 : 64)
-#define CHUNKS ((M + CHUNK - 1) / CHUNK)
-#define M_PADDED (CHUNKS * CHUNK)
-#define K_PADDED ((K + 15) / 16 * 16 + 16) /* rows of a power of two would share the places of a cache */
-#define BLOCK 128 /* frames */
+#define FEW (M <= 32) /* outputs */
+#define UNIT 64       /* inputs (few outputs) or outputs that a thread takes at a time */
+#define UNITS UP(FEW ? K : M, UNIT)
+#define BLOCK (FEW ? 256 : 512) /* frames */
+#define GROUPS UP(M, MOST_SUMS)
+#define SUMS UP(M, GROUPS) /* outputs whose sums stay in registers, where they are few */
 #define FRAMES 4
 #define COLUMNS 4 /* vectors of inputs at a time: FRAMES * COLUMNS sums in registers */
+#define ROWS_OF_TILE 64
+#define K_PADDED (UP(K, 16) * 16 + 16) /* rows of a power of two would share the places of a cache */
 
 typedef float vector __attribute__((vector_size(4 * VL), aligned(4)));
+typedef int32_t whole __attribute__((vector_size(4 * VL)));
+typedef uint8_t small __attribute__((vector_size(VL), aligned(1)));
 
-typedef struct {
-    int32_t k; /* input */
-    uint8_t frame, value;
-} event;
+#define ALIGNED(work) (float *)(((uintptr_t)(work) + 63) & ~(uintptr_t)63) /* thread-local memory is not so far */
 
-/* gx of FRAMES frames (padded rows) for `count` vectors of inputs; g [CHUNKS, BLOCK, CHUNK] from the first frame on. */
-static inline __attribute__((always_inline)) void columns(const int count, const float *restrict g,
-                                                          const float *restrict weight, float *restrict gx)
+/* `count` numbers of a row: the gradients of sums from first..first + count - 1. */
+INLINE void load_row(const int count, const int first, const Y *restrict y, const float *restrict gy,
+                     const float *restrict slope, const float *restrict offset, float *restrict row)
 {
-    vector sum[FRAMES][count];
+    if (slope)
+        for (int o = 0; o < count; o++)
+            row[o] = gy[o] + offset[first + o] + slope[first + o] * (float)y[o];
+    else
+        memcpy(row, gy, sizeof(float) * (size_t)count);
+}
+
+#if FEW
+
+void sort(int64_t first, int64_t last, int64_t N, const uint8_t *restrict x, uint32_t *restrict events,
+          int32_t *restrict from);
+
+void sort(int64_t first, int64_t last, int64_t N, const uint8_t *restrict x, uint32_t *restrict events,
+          int32_t *restrict from)
+{
+    (void)first, (void)last, (void)N, (void)x, (void)events, (void)from;
+}
+
+/* A vector of inputs with each of SUMS outputs. */
+INLINE void outer(const int frames, const uint8_t *restrict x, const int64_t stride, const float *restrict g,
+                  vector *restrict total)
+{
+    vector sum[SUMS];
+#pragma GCC unroll 32
+    for (int o = 0; o < SUMS; o++)
+        sum[o] = (vector){0};
+    for (int f = 0; f < frames; f++) {
+        const small bytes = *(const small *)(x + f * stride);
+        const vector v = __builtin_convertvector(__builtin_convertvector(bytes, whole), vector);
+#pragma GCC unroll 32
+        for (int o = 0; o < SUMS; o++)
+            sum[o] += v * g[f * SUMS + o];
+    }
+#pragma GCC unroll 32
+    for (int o = 0; o < SUMS; o++)
+        total[o] = sum[o];
+}
+
+void weights(int64_t first, int64_t last, int64_t N, const uint8_t *restrict x, const Y *restrict y,
+             const float *restrict gy, const float *restrict slope, const float *restrict offset,
+             const uint32_t *restrict events, const int32_t *restrict from, float *restrict gweight);
+
+/* Inputs first * UNIT..last * UNIT - 1. */
+void weights(int64_t first, int64_t last, int64_t N, const uint8_t *restrict x, const Y *restrict y,
+             const float *restrict gy, const float *restrict slope, const float *restrict offset,
+             const uint32_t *restrict events, const int32_t *restrict from, float *restrict gweight)
+{
+    static _Thread_local float work[GROUPS * BLOCK * SUMS + 16];
+    static _Thread_local uint8_t edge[BLOCK * VL];
+    float *const g = ALIGNED(work); /* [GROUPS, BLOCK, SUMS] */
+    const int64_t end = LESS(last * UNIT, K);
+    (void)events, (void)from;
+    for (int o = 0; o < M; o++)
+        memset(gweight + (int64_t)o * K + first * UNIT, 0, sizeof(float) * (size_t)(end - first * UNIT));
+    memset(g, 0, sizeof(float) * GROUPS * BLOCK * SUMS);
+    for (int64_t n0 = 0; n0 < N; n0 += BLOCK) {
+        const int frames = (int)LESS(BLOCK, N - n0);
+        for (int q = 0; q < GROUPS; q++)
+            for (int f = 0; f < frames; f++) {
+                const int64_t at = (n0 + f) * M + q * SUMS;
+                load_row(LESS(SUMS, M - q * SUMS), q * SUMS, y + at, gy + at, slope, offset,
+                         g + (q * BLOCK + f) * SUMS);
+            }
+        for (int64_t k = first * UNIT; k < end; k += VL) {
+            const int inside = (int)LESS(VL, K - k);
+            const uint8_t *in = x + n0 * K + k;
+            int64_t stride = K;
+            if (inside < VL) { /* a vector would read past the last frame */
+                for (int f = 0; f < frames; f++)
+                    memcpy(edge + f * VL, in + (int64_t)f * K, (size_t)inside);
+                in = edge;
+                stride = VL;
+            }
+            for (int q = 0; q < GROUPS; q++) {
+                vector total[SUMS];
+                outer(frames, in, stride, g + q * BLOCK * SUMS, total);
+                for (int o = 0; o < SUMS && q * SUMS + o < M; o++) {
+                    float *restrict to = gweight + (int64_t)(q * SUMS + o) * K + k;
+                    if (inside == VL)
+                        *(vector *)to += total[o];
+                    else
+                        for (int i = 0; i < inside; i++)
+                            to[i] += total[o][i];
+                }
+            }
+        }
+    }
+}
+
+#else
+
+void sort(int64_t first, int64_t last, int64_t N, const uint8_t *restrict x, uint32_t *restrict events,
+          int32_t *restrict from);
+
+/* Of blocks first..last - 1 the nonzero inputs, by input, then by frame: events [blocks, BLOCK * K] (frame in the block,
+ * value << 16), and from [blocks, K + 1], where those of an input begin. */
+void sort(int64_t first, int64_t last, int64_t N, const uint8_t *restrict x, uint32_t *restrict events,
+          int32_t *restrict from)
+{
+    static _Thread_local uint32_t index[BLOCK * K + 16];
+    static _Thread_local int32_t found[BLOCK + 1];
+    for (int64_t b = first; b < last; b++) {
+        const uint8_t *restrict in = x + b * BLOCK * K;
+        const int frames = (int)LESS(BLOCK, N - b * BLOCK);
+        int32_t *restrict at = from + b * (K + 1);
+        uint32_t *restrict to = events + b * BLOCK * K;
+        memset(at, 0, sizeof(int32_t) * (K + 1));
+        found[0] = 0;
+        for (int f = 0; f < frames; f++) {
+            found[f + 1] = found[f] + nonzero_indices(in + (int64_t)f * K, K, index + found[f]);
+            for (int32_t e = found[f]; e < found[f + 1]; e++)
+                at[index[e] + 1]++;
+        }
+        for (int k = 0; k < K; k++)
+            at[k + 1] += at[k];
+        for (int f = frames - 1; f >= 0; f--) /* at[k + 1] moves down to the first event of k */
+            for (int32_t e = found[f]; e < found[f + 1]; e++)
+                to[--at[index[e] + 1]] = (uint32_t)f | (uint32_t)in[(int64_t)f * K + index[e]] << 16;
+        memmove(at, at + 1, sizeof(int32_t) * K);
+        at[K] = found[frames];
+    }
+}
+
+void weights(int64_t first, int64_t last, int64_t N, const uint8_t *restrict x, const Y *restrict y,
+             const float *restrict gy, const float *restrict slope, const float *restrict offset,
+             const uint32_t *restrict events, const int32_t *restrict from, float *restrict gweight);
+
+/* Outputs first * UNIT..last * UNIT - 1. */
+void weights(int64_t first, int64_t last, int64_t N, const uint8_t *restrict x, const Y *restrict y,
+             const float *restrict gy, const float *restrict slope, const float *restrict offset,
+             const uint32_t *restrict events, const int32_t *restrict from, float *restrict gweight)
+{
+    static _Thread_local float work[(BLOCK + K) * UNIT + 16];
+    float *const g = ALIGNED(work);          /* [BLOCK, UNIT] */
+    float *const total = g + BLOCK * UNIT; /* [K, UNIT] */
+    (void)x;
+    for (int64_t u = first; u < last; u++) {
+        const int outputs = (int)LESS(UNIT, M - u * UNIT);
+        memset(g, 0, sizeof(float) * (BLOCK + K) * UNIT);
+        for (int64_t b = 0; b * BLOCK < N; b++) {
+            const int frames = (int)LESS(BLOCK, N - b * BLOCK);
+            const int32_t *restrict at = from + b * (K + 1);
+            const uint32_t *restrict event = events + b * BLOCK * K;
+            for (int f = 0; f < frames; f++) {
+                const int64_t n = (b * BLOCK + f) * M + u * UNIT;
+                load_row(outputs, (int)(u * UNIT), y + n, gy + n, slope, offset, g + f * UNIT);
+            }
+            for (int k = 0; k < K; k++) {
+                vector sum[UNIT / VL];
+#pragma GCC unroll 16
+                for (int q = 0; q < UNIT / VL; q++)
+                    sum[q] = (vector){0};
+                for (int32_t e = at[k]; e < at[k + 1]; e++) {
+                    const float *restrict row = g + (event[e] & 0xffff) * UNIT;
+                    const float value = (float)(int32_t)(event[e] >> 16);
+#pragma GCC unroll 16
+                    for (int q = 0; q < UNIT / VL; q++)
+                        sum[q] += MOST > 1 ? value * *(const vector *)(row + q * VL) : *(const vector *)(row + q * VL);
+                }
+#pragma GCC unroll 16
+                for (int q = 0; q < UNIT / VL; q++)
+                    *(vector *)(total + k * UNIT + q * VL) += sum[q];
+            }
+        }
+        for (int o0 = 0; o0 < outputs; o0 += 16)
+            for (int k0 = 0; k0 < K; k0 += 16) /* transposed, a cache line of each row at a time */
+                for (int o = o0; o < outputs && o < o0 + 16; o++)
+                    for (int k = k0; k < K && k < k0 + 16; k++)
+                        gweight[(u * UNIT + o) * K + k] = total[k * UNIT + o];
+    }
+}
+
+#endif
+
+int64_t units(void);
+int64_t block(void);
+int64_t sorts(void);
+
+/* Units that threads share, frames of a block, and whether events must be sorted before. */
+int64_t units(void)
+{
+    return UNITS;
+}
+
+int64_t block(void)
+{
+    return BLOCK;
+}
+
+int64_t sorts(void)
+{
+    return !FEW;
+}
+
+/* gx of a few frames for `count` vectors of inputs from k on; g [frames, M], weight and gx from k on. */
+INLINE void columns(const int rows, const int count, const int k, const float *restrict g,
+                    const float *restrict weight, float *restrict gx)
+{
+    vector sum[FRAMES][COLUMNS];
 #pragma GCC unroll 4
-    for (int f = 0; f < FRAMES; f++)
+    for (int f = 0; f < rows; f++)
 #pragma GCC unroll 4
         for (int q = 0; q < count; q++)
             sum[f][q] = (vector){0};
@@ -41,99 +240,53 @@ static inline __attribute__((always_inline)) void columns(const int count, const
         for (int q = 0; q < count; q++) {
             const vector w = *(const vector *)(weight + (int64_t)o * K_PADDED + q * VL);
 #pragma GCC unroll 4
-            for (int f = 0; f < FRAMES; f++)
-                sum[f][q] += g[(o / CHUNK * BLOCK + f) * CHUNK + o % CHUNK] * w;
+            for (int f = 0; f < rows; f++)
+                sum[f][q] += g[f * M + o] * w;
         }
     }
 #pragma GCC unroll 4
-    for (int f = 0; f < FRAMES; f++)
+    for (int f = 0; f < rows; f++)
 #pragma GCC unroll 4
-        for (int q = 0; q < count; q++)
-            *(vector *)(gx + f * K_PADDED + q * VL) = sum[f][q];
+        for (int q = 0; q < count; q++) {
+            if (k + (q + 1) * VL <= K)
+                *(vector *)(gx + (int64_t)f * K + q * VL) = sum[f][q];
+            else if (k + q * VL < K)
+                memcpy(gx + (int64_t)f * K + q * VL, &sum[f][q], sizeof(float) * (K % VL));
+        }
 }
 
-void backward(int64_t b0, int64_t b1, int64_t B, int64_t T, const uint8_t *restrict x, const Y *restrict y,
-              const float *restrict gy, const float *restrict slope, const float *restrict offset,
-              const uint8_t *winner, const float *restrict weight, float *restrict gx, float *restrict gweight);
-
-void backward(int64_t b0, int64_t b1, int64_t B, int64_t T, const uint8_t *restrict x, const Y *restrict y,
-              const float *restrict gy, const float *restrict slope, const float *restrict offset,
-              const uint8_t *winner, const float *restrict weight, float *restrict gx, float *restrict gweight)
+INLINE void rows_of(const int rows, const int k, const float *restrict g, const float *restrict weight,
+                    float *restrict gx)
 {
-    static _Thread_local float work[BLOCK * M_PADDED + FRAMES * K_PADDED + 16];
-    static _Thread_local event events[BLOCK * K], sorted[BLOCK * K];
-    static _Thread_local int32_t from[K + 1];
-    float *const g = (float *)(((uintptr_t)work + 63) & ~(uintptr_t)63); /* thread-local memory is not aligned so far */
-    float *const rows = g + BLOCK * M_PADDED;
+    if (K - k >= COLUMNS * VL)
+        columns(rows, COLUMNS, k, g, weight, gx);
+    else
+        columns(rows, UP(K, VL) % COLUMNS ? UP(K, VL) % COLUMNS : COLUMNS, k, g, weight, gx);
+}
+
+void inputs(int64_t b0, int64_t b1, int64_t B, int64_t T, const Y *restrict y, const float *restrict gy,
+            const float *restrict slope, const float *restrict offset, const float *restrict weight,
+            float *restrict gx);
+
+/* Samples b0..b1 - 1: weight [M, K_PADDED] to gx [T, b1 - b0, K]. */
+void inputs(int64_t b0, int64_t b1, int64_t B, int64_t T, const Y *restrict y, const float *restrict gy,
+            const float *restrict slope, const float *restrict offset, const float *restrict weight,
+            float *restrict gx)
+{
+    static _Thread_local float g[ROWS_OF_TILE * M];
     const int64_t samples = b1 - b0, total = T * samples;
-    (void)winner;
-    memset(g, 0, sizeof(float) * BLOCK * M_PADDED);
-    for (int64_t n0 = 0; n0 < total; n0 += BLOCK) {
-        const int frames = total - n0 < BLOCK ? (int)(total - n0) : BLOCK;
-        int count = 0;
-        memset(from, 0, sizeof from);
+    for (int64_t n0 = 0; n0 < total; n0 += ROWS_OF_TILE) {
+        const int frames = (int)LESS(ROWS_OF_TILE, total - n0);
         for (int f = 0; f < frames; f++) {
             const int64_t n = (n0 + f) / samples * B + b0 + (n0 + f) % samples;
-            for (int o0 = 0; o0 < M; o0 += CHUNK) {
-                const int outputs = M - o0 < CHUNK ? M - o0 : CHUNK;
-                const float *restrict in = gy + n * M + o0;
-                float *restrict row = g + (o0 / CHUNK * BLOCK + f) * CHUNK;
-                if (slope)
-                    for (int o = 0; o < outputs; o++)
-                        row[o] = in[o] + offset[o0 + o] + slope[o0 + o] * (float)y[n * M + o0 + o];
-                else
-                    memcpy(row, in, sizeof(float) * outputs);
-            }
-            for (int k0 = 0; k0 < K; k0 += 8) {
-                uint64_t eight = 0;
-                memcpy(&eight, x + n * K + k0, K - k0 < 8 ? K - k0 : 8);
-                while (eight) {
-                    const int k = __builtin_ctzll(eight) / 8;
-                    events[count].k = k0 + k;
-                    events[count].frame = (uint8_t)f;
-                    events[count++].value = (uint8_t)(eight >> (8 * k));
-                    from[k0 + k + 1]++;
-                    eight &= ~((uint64_t)255 << (8 * k));
-                }
-            }
+            load_row(M, 0, y + n * M, gy + n * M, slope, offset, g + f * M);
         }
-        for (int k = 0; k < K; k++)
-            from[k + 1] += from[k];
-        for (int e = count - 1; e >= 0; e--) /* from[k + 1] moves down to the first event of k */
-            sorted[--from[events[e].k + 1]] = events[e];
-        for (int c = 0; c < CHUNKS; c++)
-            for (int e = 0; e < count;) {
-                const int k = sorted[e].k;
-                float *restrict to = gweight + (int64_t)k * M_PADDED + c * CHUNK;
-                vector sum[CHUNK / VL];
-#pragma GCC unroll 16
-                for (int q = 0; q < CHUNK / VL; q++)
-                    sum[q] = *(const vector *)(to + q * VL);
-                for (; e < count && sorted[e].k == k; e++) {
-                    const vector v = (float)sorted[e].value - (vector){0};
-                    const float *restrict row = g + (c * BLOCK + sorted[e].frame) * CHUNK;
-#pragma GCC unroll 16
-                    for (int q = 0; q < CHUNK / VL; q++)
-                        sum[q] += v * *(const vector *)(row + q * VL);
-                }
-#pragma GCC unroll 16
-                for (int q = 0; q < CHUNK / VL; q++)
-                    *(vector *)(to + q * VL) = sum[q];
-            }
-        if (!gx)
-            continue;
-        for (int f0 = 0; f0 < frames; f0 += FRAMES) {
-            for (int k = 0; k < K_PADDED / VL; k += COLUMNS) {
-                const float *four = g + f0 * CHUNK;
-                switch (K_PADDED / VL - k) {
-                case 1: columns(1, four, weight + k * VL, rows + k * VL); break;
-                case 2: columns(2, four, weight + k * VL, rows + k * VL); break;
-                case 3: columns(3, four, weight + k * VL, rows + k * VL); break;
-                default: columns(COLUMNS, four, weight + k * VL, rows + k * VL);
-                }
-            }
-            for (int f = f0; f < frames && f < f0 + FRAMES; f++)
-                memcpy(gx + (n0 + f) * K, rows + (f - f0) * K_PADDED, sizeof(float) * K);
+        for (int k = 0; k < K; k += COLUMNS * VL) {
+            int f = 0;
+            for (; f + FRAMES <= frames; f += FRAMES)
+                rows_of(FRAMES, k, g + f * M, weight + k, gx + (n0 + f) * K + k);
+            for (; f < frames; f++)
+                rows_of(1, k, g + f * M, weight + k, gx + (n0 + f) * K + k);
         }
     }
 }

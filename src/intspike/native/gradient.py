@@ -1,4 +1,4 @@
-"""Training's synapse kernels in C: real forward sums, batch moments, and gradients to weights and inputs.
+"""Training's synapse kernels in C: real forward sums, batch moments, and gradients of a convolution.
 
 Layout and shapes are those of `synapse`; a gradient works on samples b0..b1 - 1 of [T, B, ...] and hands the input's
 gradient over in a tile [T, b1 - b0, ...]. Sums keep one order, so their bits do not depend on the threads.
@@ -10,7 +10,6 @@ import ctypes
 import itertools
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from math import prod
 from typing import Any
 
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from .cache import load
 from .find import Compiler
-from .synapse import ConvShape, DenseShape, Shape, aligned
+from .synapse import ConvShape, DenseShape, Shape, aligned, text_of
 
 # products may be fused with sums here: what is rounded is a gradient or a real current, never an integer
 REAL = ("-std=gnu11", "-O3", "-march=native", "-ffp-contract=fast", "-fPIC", "-shared")
@@ -31,58 +30,48 @@ _TILE = 5_000  # numbers of the images of one call: with what belongs to them, a
 
 @dataclass(frozen=True)
 class Gradient:
-    """Compiled gradient of a synapse.
+    """Compiled gradient of a convolution.
 
     Attributes:
         shape: its sizes.
         function: backward(b0, b1, B, T, x, y, gy, slope, offset, winner, weight, gx, gweight).
     """
 
-    shape: Shape
+    shape: ConvShape
     function: Any
 
     def arrange(self, weight: NDArray[np.float32]) -> NDArray[np.float32]:
         """Weights in the kernel's own layout: rows padded with zeros to a multiple of 16."""
-        rows, more = weight, 16  # behind a dense row, so that rows do not share the places of a cache
-        if isinstance(self.shape, ConvShape):
-            rows, more = weight.transpose(0, 2, 3, 1).reshape(weight.shape[0], weight.shape[2], -1), 0
-        padded = _zeros((*rows.shape[:-1], -(-rows.shape[-1] // 16) * 16 + more))
+        rows = weight.transpose(0, 2, 3, 1).reshape(weight.shape[0], weight.shape[2], -1)
+        padded = zeros((*rows.shape[:-1], -(-rows.shape[-1] // 16) * 16))
         padded[..., : rows.shape[-1]] = rows
         return padded
 
     def sums(self, parts: int) -> NDArray[np.float32]:
         """Zeroed weight gradients of so many parts, in the kernel's layout."""
         s = self.shape
-        if isinstance(s, DenseShape):
-            multiple = 16 if s.outputs < 64 else 64
-            return _zeros((parts, s.inputs, -(-s.outputs // multiple) * multiple))
         row = -(-s.kernel[1] * s.channels // 16) * 16
-        return _zeros((parts, s.out_channels, s.kernel[0], row))
+        return zeros((parts, s.out_channels, s.kernel[0], row))
 
     def view(self, total: NDArray[np.float32]) -> NDArray[np.float32]:
         """A sum of parts in the weight's shape."""
         s = self.shape
-        if isinstance(s, DenseShape):
-            return total[:, : s.outputs].T
         kh, kw = s.kernel
         rows = total[:, :, : kw * s.channels].reshape(s.out_channels, kh, kw, s.channels)
         return rows.transpose(0, 3, 1, 2)
 
 
-def source(shape: Shape, sums: str) -> str:
-    """C of a synapse's gradients; `sums` is the type of its forward sums."""
+def source(shape: ConvShape, sums: str) -> str:
+    """C of a convolution's gradients; `sums` is the type of its forward sums."""
     lines = [f"#define {k} {v}" for k, v in _macros(shape).items()] + [f"#define Y {sums}"]
-    if isinstance(shape, DenseShape):
-        lines += _choose(lambda size, most: [f"#define VL {size}"])
-        return "\n".join([*lines, _text("dense_gradient.c")])
     image = (shape.height + 2 * shape.padding[0]) * (shape.width + 2 * shape.padding[1]) * shape.channels
     lines.append(f"#define FRAMES {max(1, min(16, _TILE // image))}")
-    lines += _choose(lambda size, most: [f"#define VL {size}", *_groups(shape, size, most)])
-    return "\n".join([*lines, _text("conv_gradient.c")])
+    lines += choose(lambda size, most: [f"#define VL {size}", *_groups(shape, size, most)])
+    return "\n".join([*lines, text_of("conv_gradient.c")])
 
 
-def _choose(lines: Any) -> list[str]:
-    """Lines for each kind of vector, under its condition."""
+def choose(lines: Any) -> list[str]:
+    """Lines for each kind of vector (numbers in it, and how many stay in registers), under its condition."""
     text: list[str] = []
     for k, (condition, size, most) in enumerate(_VECTORS):
         text += [f"#{'elif' if k else 'if'} {condition}", *lines(size, most)]
@@ -100,16 +89,14 @@ def _groups(shape: ConvShape, size: int, most: int) -> list[str]:
     return [f"#define ADD_IMAGES {images}", f"#define ADD_WEIGHTS {weights}"]
 
 
-def _macros(shape: Shape) -> dict[str, int]:
-    if isinstance(shape, DenseShape):
-        return {"K": shape.inputs, "M": shape.outputs}
+def _macros(shape: ConvShape) -> dict[str, int]:
     known = shape.macros()
     return {k: known[k] for k in known if not k.startswith(("POOL", "MOST"))} | {"POOL": shape.pool[0]}
 
 
 @lru_cache(maxsize=128)
-def gradient(shape: Shape, sums: str, cc: Compiler) -> Gradient:
-    """The gradients of a synapse, compiled for this machine."""
+def gradient(shape: ConvShape, sums: str, cc: Compiler) -> Gradient:
+    """The gradients of a convolution, compiled for this machine."""
     function = load(source(shape, sums), cc, REAL).backward
     function.argtypes = [ctypes.c_int64] * 4 + [ctypes.c_void_p] * 9
     function.restype = None
@@ -131,7 +118,7 @@ class Scatter:
     def arrange(self, weight: NDArray[np.float32]) -> NDArray[np.float32]:
         """Weights [KH, KW, CI, CO], rows padded with zeros to a multiple of 16."""
         ordered = weight.reshape(*weight.shape, *(1,) * (4 - weight.ndim)).transpose(2, 3, 1, 0)
-        padded = _zeros((*ordered.shape[:3], -(-ordered.shape[3] // 16) * 16))
+        padded = zeros((*ordered.shape[:3], -(-ordered.shape[3] // 16) * 16))
         padded[..., : ordered.shape[3]] = ordered
         return padded
 
@@ -142,8 +129,8 @@ def scatter(shape: Shape, cc: Compiler) -> Scatter:
     if isinstance(shape, DenseShape):
         shape = ConvShape(shape.inputs, 1, 1, shape.outputs, (1, 1))
     lines = [f"#define {k} {v}" for k, v in _macros(shape).items()]
-    lines += _choose(lambda size, most: [f"#define VL {size}"])
-    function = load("\n".join([*lines, _text("scatter.c")]), cc, REAL).forward
+    lines += choose(lambda size, most: [f"#define VL {size}"])
+    function = load("\n".join([*lines, text_of("scatter.c")]), cc, REAL).forward
     function.argtypes = [ctypes.c_int64] * 2 + [ctypes.c_void_p] * 5
     function.restype = None
     return Scatter(shape, function)
@@ -152,16 +139,12 @@ def scatter(shape: Shape, cc: Compiler) -> Scatter:
 @lru_cache(maxsize=8)
 def moments(sums: str, cc: Compiler) -> Any:
     """moments(first, last, C, y, sums [2, C])."""
-    function = load(f"#define Y {sums}\n{_text('moments.c')}", cc, REAL).moments
+    function = load(f"#define Y {sums}\n{text_of('moments.c')}", cc, REAL).moments
     function.argtypes = [ctypes.c_int64] * 3 + [ctypes.c_void_p] * 2
     function.restype = None
     return function
 
 
-def _zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
+def zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Zeros at a multiple of 64."""
     return aligned(4 * prod(shape)).view(np.float32).reshape(shape)
-
-
-@lru_cache(maxsize=8)
-def _text(name: str) -> str:
-    return (files("intspike.native") / name).read_text(encoding="utf-8")

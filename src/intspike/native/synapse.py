@@ -119,14 +119,14 @@ Shape = ConvShape | DenseShape
 
 def lanes() -> str:
     """What every instance needs once, before it."""
-    return _text("lanes.h")
+    return text_of("lanes.h")
 
 
 def source(shape: Shape, bits: int, name: str) -> str:
     """One instance: functions `<name>_run`, `<name>_pack` and `<name>_packed_bytes`; needs `lanes()` before it."""
     if bits not in (16, 32):
         raise BadInput(f"results of a synapse kernel must be 16 or 32 bits wide, not {bits}")
-    text = _text("conv.c" if isinstance(shape, ConvShape) else "dense.c")
+    text = text_of("conv.c" if isinstance(shape, ConvShape) else "dense.c")
     macros = {"NAME(x)": f"{name}_##x", "BITS": bits, **shape.macros()}
     defined = [m.split("(")[0] for m in macros] + re.findall(r"^#define (\w+)", text, re.MULTILINE)
     return "\n".join(
@@ -229,5 +229,6 @@ def aligned(size: int) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=8)
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """A C text of this folder."""
     return (files("intspike.native") / name).read_text(encoding="utf-8")
