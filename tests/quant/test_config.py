@@ -10,15 +10,21 @@ import pytest
 
 from intspike.errors import BadInput
 from intspike.ops import Carry, Dyadic, Shift
-from intspike.quant import QuantConfig, ThresholdCentred, Uniform, UniformState
+from intspike.quant import Binary, LQNet, QuantConfig, ThresholdCentred, Uniform, UniformState
 
-NAMES = {c.__name__: c for c in (QuantConfig, ThresholdCentred, Uniform, UniformState, Carry, Dyadic, Shift)}
+NAMES = {
+    c.__name__: c
+    for c in (QuantConfig, Binary, LQNet, ThresholdCentred, Uniform, UniformState, Carry, Dyadic, Shift)
+}
 BASE = QuantConfig(Uniform(4), ThresholdCentred(4))
 CONFIGS = [
     QuantConfig(),
     BASE,
     QuantConfig(Uniform(3, per="tensor", range="absmax"), UniformState(12, low=-0.5), Dyadic(6)),
     QuantConfig(Uniform(8), ThresholdCentred(2, levels=(-0.5, 0, 0.3, 0.6)), Shift()),
+    QuantConfig(
+        LQNet(3), ThresholdCentred(2), bias=6, overrides={"lif1": {"weight": Binary(), "bias": None}}
+    ),
     QuantConfig(
         Uniform(4), ThresholdCentred(4), overrides={"lif1": {"weight": Uniform(8)}, "o*": {"leak": Shift()}}
     ),
@@ -71,18 +77,23 @@ def test_it_cannot_be_changed():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"weight": 4}, "the weight quantizer must be Uniform (or None), not 4"),
-        ({"weight": ThresholdCentred(4)}, "the weight quantizer must be Uniform"),
+        ({"weight": 4}, "the weight quantizer must be WeightQuantizer (or None), not 4"),
+        ({"weight": ThresholdCentred(4)}, "the weight quantizer must be WeightQuantizer"),
         ({"state": Uniform(4)}, "the state quantizer must be ThresholdCentred or UniformState (or None)"),
+        ({"bias": 1}, "the bits of a bias must be an integer in 2..16 (or None), not 1"),
+        ({"bias": 8.0}, "an integer in 2..16 (or None), not 8.0"),
         ({"leak": "shift"}, "the leak must be Carry or Shift or Dyadic (or None), not 'shift'"),
         (
             {"overrides": {"a": {"weigth": None}}},
-            "override 'a' names 'weigth'; did you mean 'weight'? known: leak, state, weight",
+            "override 'a' names 'weigth'; did you mean 'weight'? known: bias, leak, state, weight",
         ),
-        ({"overrides": {"a": {"weight": 3}}}, "the weight quantizer must be Uniform (or None), not 3"),
+        (
+            {"overrides": {"a": {"weight": 3}}},
+            "the weight quantizer must be WeightQuantizer (or None), not 3",
+        ),
         (
             {"overrides": {"a": Uniform(3)}},
-            "override 'a' must be a dict of weight, state, leak, not Uniform(bits=3",
+            "override 'a' must be a dict of weight, state, leak, bias, not Uniform(bits=3",
         ),
     ],
 )

@@ -67,24 +67,27 @@ def run(group: Group, x: Frames, scale: float, timesteps: int) -> tuple[Frames, 
         return None
     layer = layers.Layer(x, shape, timesteps, cc)
     frozen = group.integers(scale, x.most) if group.quantized and not group.training else None
+    step = None
     if frozen is not None:
         weight, sign = torch.from_numpy(frozen.codes[0]).float(), torch.from_numpy(frozen.constants["gain"])
     else:
-        weight = group.modules_of_synapses[0].weight if group.weight is None else group.codes()[0]
+        weight = group.modules_of_synapses[0].weight
+        if group.weight is not None:
+            (weight,), step = group.coded(follow=group.training)
         sign = group.sign()
     flip = group.flip(sign).to(torch.int32).numpy()
     link, moments = layers.sums(
         layer, _channels_last(weight, x), flip, group.weight is not None, group.batch_statistics
     )
     if frozen is None:
-        numbers, learned = _numbers(group, layer, moments, scale)
+        numbers, learned = _numbers(group, layer, moments, scale, step)
     else:
         numbers, learned = {**frozen.constants, "beta": group.neuron.beta.detach().numpy()}, {}
     return layers.spikes(layer, link, body, numbers, learned), layer.codes
 
 
 def _numbers(
-    group: Group, layer: layers.Layer, moments: Tensor, scale: float
+    group: Group, layer: layers.Layer, moments: Tensor, scale: float, step: Tensor | None
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The neuron's parameters as numbers, and those that take gradients as tensors."""
     statistics = None
@@ -92,9 +95,9 @@ def _numbers(
         count = layer.sums.numel() // layer.channels
         mean = moments[0] / count
         statistics = mean, (moments[1] / count - mean.square()).clamp_min(0), count
-    gain, offset = group.affine(statistics, scale)
+    gain, offset = group.affine(statistics, scale, step)
     if group.quantized:
-        tensors, made, _ = neuron_integers(group.name, group.neuron, group.form, gain, offset)
+        tensors, made, _ = neuron_integers(group.name, group.neuron, group.form, gain, offset, group.bias)
         numbers: dict[str, Any] = dict(made)
         if "beta" in tensors:
             numbers["beta"] = tensors["beta"].detach().numpy()

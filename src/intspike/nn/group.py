@@ -22,6 +22,7 @@ from ..ops import Form, trace
 from ..quant import QuantConfig, StateQuantizer, ThresholdCentred, UniformState, WeightQuantizer, form_of
 from .checks import check_frame
 from .integers import Integers, neuron_integers, prove_exact, real_current_numbers
+from .kept import keep, kept, move
 from .moments import moments
 from .neuron import Neuron
 from .parts import Norm, Pool, Synapse, area, summed
@@ -35,10 +36,10 @@ class Group(torch.nn.Module):
         synapse_names, sources: of each synapse, and the value it reads.
         order: whether the pool comes before the norm.
         weight, state: quantizers; None is full precision.
-        step: real value of one weight code, [C] or [1], shared by the synapses; trained where it is learned.
-    """
+        bias: bits of the neurons' integer biases; None is as many as they need, up to 25.
 
-    log_step: Tensor | None
+    What the weight quantizer keeps (a step, a basis) are parameters and buffers of the group, under its names.
+    """
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class Group(torch.nn.Module):
         self.synapses = torch.nn.ModuleList(m for _, _, m in synapses)
         self.pool, self.norm, self.neuron = pool, norm, neuron
         self.weight: WeightQuantizer | None = None
-        self.register_buffer("log_step", None)
+        self.bias: int | None = None
         neuron.build(self.channels)
         self._frozen: Integers | None = None
         self._frozen_version: tuple[tuple[int, int], ...] = ()
@@ -95,24 +96,26 @@ class Group(torch.nn.Module):
             BadInput: weights that are not finite, or fields that have no meaning together.
         """
         self._frozen = None
-        self.weight = config.weight
+        self.weight, self.bias = config.weight, config.bias
         self.neuron.state = config.state or self.neuron.state
         self.neuron.leak = config.leak or self.neuron.leak
         if self.weight is not None:
-            rows = torch.cat([m.weight.detach().flatten(1) for m in self.modules_of_synapses], 1)
+            rows = self._rows().detach()
             if not torch.isfinite(rows).all():
                 bad = int((~torch.isfinite(rows)).sum())
                 raise BadInput(
                     f"{self.name}: weights must be finite, but {bad} of {rows.numel()} are NaN or infinite"
                 )
-            delattr(self, "log_step")
-            steps = self.weight.steps(rows).log()
-            if self.weight.learn_step:
-                self.log_step = torch.nn.Parameter(steps)
-            else:
-                self.register_buffer("log_step", steps)
+            keep(self, self.weight.start(rows), self.weight.learned)
+        else:
+            keep(self, {}, ())
         if self.state is not None:
             self._check_state(self.state)
+        if self.bias is not None and not self.quantized:
+            raise BadInput(
+                f"{self.name}: a bias of {self.bias} bits is an integer beside quantized weights and states, but "
+                f"{'weights' if self.weight is None else 'states'} are in full precision; quantize both, or bias=None"
+            )
 
     def _check_state(self, state: StateQuantizer) -> None:
         """Refuse early what the neuron cannot be stored as."""
@@ -131,31 +134,51 @@ class Group(torch.nn.Module):
             raise BadInput(f"{self.name}: {e}") from None
 
     @property
-    def step(self) -> Tensor:
-        """Real value of one weight code, [C] or [1], shared by the synapses."""
-        assert self.log_step is not None
-        return self.log_step.exp()
-
-    @property
     def form(self) -> Form:
         """Integer form of the neuron, or full precision."""
         return Form() if self.state is None else form_of(self.state, self.neuron.leak)
 
+    def _rows(self) -> Tensor:
+        """Weights [C, K] of all synapses."""
+        return torch.cat([m.weight.flatten(1) for m in self.modules_of_synapses], 1)
+
+    def coded(self, follow: bool = False) -> tuple[list[Tensor], Tensor]:
+        """Weight codes of each synapse and the real value of one, [C] or [1], with straight-through gradients.
+
+        Args:
+            follow: this is a forward pass in training, which what the quantizer keeps may follow.
+        """
+        assert self.weight is not None
+        rows, known = self._rows(), kept(self)
+        made = self.weight.encode(rows, known)
+        if follow:
+            move(self, self.weight.follow(rows.detach(), known))
+        weights = [m.weight for m in self.modules_of_synapses]
+        parts = made.codes.split([w[0].numel() for w in weights], 1)
+        return [part.reshape(w.shape) for part, w in zip(parts, weights, strict=True)], made.step
+
     def codes(self) -> list[Tensor]:
         """Weight codes of each synapse, with straight-through gradients."""
-        assert self.weight is not None
-        return [self.weight.codes(m.weight, self.step) for m in self.modules_of_synapses]
+        return self.coded()[0]
 
-    def affine(self, statistics: tuple[Tensor, Tensor, int] | None, scale: float) -> tuple[Tensor, Tensor]:
+    @property
+    def step(self) -> Tensor:
+        """Real value of one weight code, [C] or [1], shared by the synapses."""
+        return self.coded()[1]
+
+    def affine(
+        self, statistics: tuple[Tensor, Tensor, int] | None, scale: float, step: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """Gain and offset of the current per channel, I = gain * S + offset, in float64.
 
         Args:
             statistics: mean and variance of the sums that the norm sees, and of how many; None: running statistics.
             scale: real value of one input code.
+            step: real value of one weight code; None where weights are real.
         """
         gain = torch.full((self.channels,), scale, dtype=torch.float64)
-        if self.weight is not None:
-            gain = self.step.double() * gain
+        if step is not None:
+            gain = step.double() * gain
         offset = torch.zeros(self.channels, dtype=torch.float64)
         for m in self.modules_of_synapses:
             if m.bias is not None:
@@ -209,10 +232,9 @@ class Group(torch.nn.Module):
         version = tuple((id(t), t._version) for t in (*self.parameters(), *self.buffers()))
         if self._frozen is None or self._frozen_version != version:  # also after a change in place
             with torch.no_grad():
-                codes = [c.round() for c in self.codes()]
-                _, made, origin = neuron_integers(
-                    self.name, self.neuron, self.form, *self.affine(None, scale)
-                )
+                codes, step = self.coded()
+                gain, offset = self.affine(None, scale, step)
+                _, made, origin = neuron_integers(self.name, self.neuron, self.form, gain, offset, self.bias)
                 rows = torch.stack([c.double().abs().flatten(1).sum(1) for c in codes]).sum(0)
             window = area(self.pool) if isinstance(self.pool, torch.nn.AvgPool2d) else 1
             sums = rows.numpy() * most * window
@@ -279,14 +301,15 @@ class Group(torch.nn.Module):
             sums = self._pooled(self._sums(inputs, codes), sign).round()  # exact already; a guard
             return kernels.run(body, sums, tensors, timesteps)
         sign, batch_statistics = self.sign(), self.batch_statistics
+        codes, step = self.coded(follow=True)
         if self.order == "norm first" and batch_statistics:
-            sums = self._sums(inputs, self.codes())
-            gain, offset = self.affine(_statistics(sums), scale)
+            sums = self._sums(inputs, codes)
+            gain, offset = self.affine(_statistics(sums), scale, step)
             sums = self._pooled(sums, sign)
         else:
-            sums = self._pooled(self._sums(inputs, self.codes()), sign)
-            gain, offset = self.affine(_statistics(sums) if batch_statistics else None, scale)
-        tensors, _, _ = neuron_integers(self.name, self.neuron, self.form, gain, offset)
+            sums = self._pooled(self._sums(inputs, codes), sign)
+            gain, offset = self.affine(_statistics(sums) if batch_statistics else None, scale, step)
+        tensors, _, _ = neuron_integers(self.name, self.neuron, self.form, gain, offset, self.bias)
         return kernels.run(body, sums, tensors, timesteps)
 
     def _real_currents(self, inputs: list[Tensor], timesteps: int) -> tuple[Tensor, list[Tensor]]:
@@ -326,8 +349,8 @@ class Group(torch.nn.Module):
         """Currents in full precision (of states; weights may be quantized)."""
         weights = [m.weight for m in self.modules_of_synapses]
         if self.weight is not None:
-            step = self.step
-            weights = [c * step.reshape(-1, *(1,) * (c.ndim - 1)) for c in self.codes()]
+            codes, step = self.coded(follow=self.training)
+            weights = [c * step.reshape(-1, *(1,) * (c.ndim - 1)) for c in codes]
         total, pool, norm = self._sums(inputs, weights), self.pool, self.norm
         for m in self.modules_of_synapses:
             if m.bias is not None:

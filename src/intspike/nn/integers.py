@@ -50,8 +50,18 @@ def half_up(x: Tensor) -> Tensor:
     return x + (rounded - x).detach()
 
 
+def _biases(exact: Tensor, bits: int | None) -> Tensor:
+    """Integer biases, half up: of `bits` bits times 2^p, p the smallest for the layer's largest to fit."""
+    if bits is None:
+        return half_up(exact)
+    unit = 1.0
+    while float(torch.floor(exact.detach().abs().max() / unit + 0.5)) > (1 << (bits - 1)) - 1:
+        unit *= 2
+    return half_up(exact / unit) * unit
+
+
 def neuron_integers(
-    name: str, neuron: Neuron, form: Form, gain: Tensor, offset: Tensor
+    name: str, neuron: Neuron, form: Form, gain: Tensor, offset: Tensor, bias_bits: int | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Ints], dict[str, Any]]:
     """Integer parameters as tensors with straight-through gradients, the same as arrays, and their origin.
 
@@ -63,6 +73,7 @@ def neuron_integers(
         neuron: whose theta and beta are rounded, and whose state says how.
         form: traced form of the neuron.
         gain, offset: current per channel, I = gain * S + offset, in float64.
+        bias_bits: width of the layer's biases, integers times one power of two; None: no bound.
     """
     state, equation = neuron.state, neuron.equation
     assert state is not None
@@ -75,7 +86,7 @@ def neuron_integers(
     f = torch.where(ratio * torch.exp2(f) < least, f + 1, f)  # log2 may round across a power of two
     unit = size / torch.exp2(f)
     exact = {"theta": theta / unit, "bias": offset / unit}
-    theta_lsb, bias_lsb = half_up(exact["theta"]), half_up(exact["bias"])
+    theta_lsb, bias_lsb = half_up(exact["theta"]), _biases(exact["bias"], bias_bits)
     if float(bias_lsb.detach().abs().max()) >= EXACT:
         raise RangeExceeded(
             f"{name}: a bias must stay below 2^24 LSB, but reaches "

@@ -5,5 +5,12 @@ from .state import StateQuantizer as StateQuantizer
 from .state import ThresholdCentred as ThresholdCentred
 from .state import UniformState as UniformState
 from .state import form_of as form_of
+from .weight import LSQ as LSQ
+from .weight import Binary as Binary
+from .weight import Coded as Coded
+from .weight import LQNet as LQNet
+from .weight import PowerOfTwo as PowerOfTwo
+from .weight import Ternary as Ternary
 from .weight import Uniform as Uniform
 from .weight import WeightQuantizer as WeightQuantizer
+from .weight import weight_of as weight_of

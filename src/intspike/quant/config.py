@@ -13,7 +13,7 @@ from ..ops import Carry, Dyadic, Leak, Shift
 from .state import StateQuantizer, ThresholdCentred, UniformState
 from .weight import WeightQuantizer
 
-_FIELDS = ("weight", "state", "leak")
+_FIELDS = ("weight", "state", "leak", "bias")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class QuantConfig:
         weight: of every synapse; None is full precision, which `lower` refuses.
         state: of every neuron; None is full precision, which `lower` refuses.
         leak: integer form of the leak; None: a carry table up to 8 state bits, else a shift.
+        bias: bits of a layer's biases, 2..16: integers times one power of two for the layer; None: 32-bit integers. It
+            is the neuron's bias that is rounded: the synapse's, with the norm's offset in it.
         overrides: layer name pattern (as in file names: "lif*"; a layer is named after its neuron) to a dict of the
             same fields; the last match wins.
 
@@ -34,6 +36,7 @@ class QuantConfig:
     weight: WeightQuantizer | None = None
     state: StateQuantizer | None = None
     leak: Leak | None = None
+    bias: int | None = None
     overrides: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict[str, Mapping[str, Any]], hash=False
     )
@@ -45,9 +48,11 @@ class QuantConfig:
             ("leak", self.leak, (Carry, Shift, Dyadic)),
         ):
             if value is not None and not isinstance(value, kinds):  # pyright: ignore[reportUnnecessaryIsInstance]
-                known = " or ".join(getattr(k, "__name__", str(k)) for k in kinds)
+                known = " or ".join(k.__name__ for k in kinds)
                 what = name if name == "leak" else f"{name} quantizer"
                 raise BadInput(f"the {what} must be {known} (or None), not {value!r}")
+        if self.bias is not None and (not isinstance(self.bias, int) or not 2 <= self.bias <= 16):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise BadInput(f"the bits of a bias must be an integer in 2..16 (or None), not {self.bias!r}")
         frozen: dict[str, Mapping[str, Any]] = {}
         for pattern, fields in self.overrides.items():
             if not isinstance(fields, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -75,10 +80,11 @@ class QuantConfig:
 
     def __repr__(self) -> str:
         more = f", overrides={self._plain()!r}" if self.overrides else ""
-        return f"QuantConfig(weight={self.weight!r}, state={self.state!r}, leak={self.leak!r}{more})"
+        bias = "" if self.bias is None else f", bias={self.bias!r}"
+        return f"QuantConfig(weight={self.weight!r}, state={self.state!r}, leak={self.leak!r}{bias}{more})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return QuantConfig, (self.weight, self.state, self.leak, self._plain())
+        return QuantConfig, (self.weight, self.state, self.leak, self.bias, self._plain())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> QuantConfig:
         return self  # a value

@@ -1,0 +1,47 @@
+"""All quantizers that the package names, in every width and with every choice that their fields declare."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from intspike import quant
+from intspike.errors import BadInput
+from intspike.quant import WeightQuantizer
+
+
+def kinds(base: type) -> list[type[Any]]:
+    """Final quantizers named in `intspike.quant`."""
+    found = {v for v in vars(quant).values() if isinstance(v, type) and issubclass(v, base) and v is not base}
+    return sorted(found, key=lambda c: c.__name__)
+
+
+def choices(kind: type) -> dict[str, list[Any]]:
+    """Of each field with a finite type, its values."""
+    found: dict[str, list[Any]] = {}
+    hints = get_type_hints(kind)
+    for f in dataclasses.fields(kind):
+        if get_origin(hints[f.name]) is Literal:
+            found[f.name] = list(get_args(hints[f.name]))
+        elif hints[f.name] is bool:
+            found[f.name] = [False, True]
+    return found
+
+
+def every(kind: type[Any]) -> Iterator[Any]:
+    """Every width with every choice; what is refused as a combination is left out."""
+    wide = "bits" in {f.name for f in dataclasses.fields(kind)}
+    for bits in kind.WIDTHS if wide else [None]:
+        options = choices(kind)
+        for values in itertools.product(*options.values()):
+            fields = dict(zip(options, values, strict=True)) | ({"bits": bits} if wide else {})
+            try:
+                yield kind(**fields)
+            except BadInput:
+                continue
+
+
+def weights() -> list[WeightQuantizer]:
+    return [q for kind in kinds(WeightQuantizer) for q in every(kind)]
