@@ -60,7 +60,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_file_is_there_and_holds_what_it_says(finished: Path) -> None:
     summary = json.loads((finished / "summary.json").read_text())
-    assert set(summary["accuracy"]) == {REFERENCE, "ptq-w8u8", "qat-w4u4"}
+    assert set(summary["accuracy"]) == {REFERENCE, "ptq-w8u8", "qat-w4u4", "qat-w2u2"}
     assert all({"a", "b", "compared", "mismatches"} <= set(c) for c in summary["exact"])
     assert {"lowering", "size_bits", "firing", "synops", "seconds"} <= set(summary)
     assert all(c["mismatches"] == 0 and c["compared"] > 0 for c in summary["exact"])

@@ -95,6 +95,12 @@ VARIANTS = (
         QuantConfig(Uniform(4), ThresholdCentred(4)),
         trained=True,
     ),
+    Variant(
+        "qat-w2u2",
+        "2-bit weights and threshold-centred states, trained",
+        QuantConfig(Uniform(2), ThresholdCentred(2)),
+        trained=True,
+    ),
 )
 
 
