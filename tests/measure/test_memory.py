@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from intspike.errors import BadInput
 from intspike.ir import Conv, Dense, Edge, Input, Integrator, Join, Neuron, Program, Readout, frozen
-from intspike.measure import size_bits
+from intspike.measure import Packing, size_bits
 from intspike.neuron import LIF
 from intspike.neuron.constants import constants
 from intspike.ops import Carry, Form, Table, Uniform, trace
@@ -108,6 +108,30 @@ def test_declared_weight_bits():
         size_bits(program, {"dense": 1})
     with pytest.raises(BadInput, match="not for 'dens'; did you mean 'dense'"):
         size_bits(program, {"dens": 2})
+
+
+def test_a_basis_is_counted_and_tells_the_codes_of_its_channel_apart():
+    program = layers([[-90, -10, 10, 90], [-50, -8, 8, 50]])
+    report = size_bits(program, {"dense": Packing(2, table=14, per_channel=True)})
+    assert (report.nodes[0].weights, report.nodes[0].tables) == (8 * 2, 2 * 14)
+    with pytest.raises(BadInput, match="dense: weights of 8 different codes need 3 bits, not 2"):
+        size_bits(program, {"dense": 2})
+
+
+def test_declared_biases():
+    """They share a power of two; its shift is counted once."""
+    program = layers([[1, 2], [3, 4]])
+    (before,) = (n for n in size_bits(program).nodes if n.node == "lif")
+    lif = program["lif"]
+    assert isinstance(lif, Neuron)
+    for bias, bits, shift in (([24, -40], 4, 2), ([0, 0], 2, 1), ([-8, 7], 4, 1)):
+        node = Neuron(lif.name, lif.source, lif.body, {**lif.parameters, "bias": frozen(bias)})
+        changed = Program(tuple(node if n is lif else n for n in program))
+        (after,) = (n for n in size_bits(changed, {"lif": bits}).nodes if n.node == "lif")
+        assert after.biases == 2 * bits
+        assert after.shifts == before.shifts + shift
+    with pytest.raises(BadInput, match=r"lif: biases -8\.\.7 need 4 bits, not 3"):
+        size_bits(changed, {"lif": 3})
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from ..errors import IntspikeError, NotLowerable
 from ..ir import Conv, Dense, Edge, Input, Join, Node, Pool, Program, Readout, frozen, ranges
 from ..ir import Neuron as NeuronNode
+from ..measure import Packing
 from ..measure.codes import stuck_codes
 from ..nn import Group, Integers, Network
 from ..nn.network import Step
@@ -63,10 +64,16 @@ class Layer:
 
 @dataclass(frozen=True)
 class Lowering:
-    """The lowerability report of a network."""
+    """The lowerability report of a network.
+
+    Attributes:
+        parameters, layers: what became of each.
+        packing: how the quantizers pack weights and biases, by node; `measure.size_bits` counts so.
+    """
 
     parameters: tuple[Parameter, ...]
     layers: tuple[Layer, ...]
+    packing: Mapping[str, Packing] = field(default_factory=dict[str, Packing])
 
     @property
     def refused(self) -> tuple[Parameter, ...]:
@@ -77,6 +84,7 @@ class Lowering:
         return {
             "parameters": [asdict(p) for p in self.parameters],
             "layers": [asdict(x) for x in self.layers],
+            "packing": {name: asdict(p) for name, p in self.packing.items()},
         }
 
     def __str__(self) -> str:
@@ -130,7 +138,7 @@ def lower_with_report(
     finally:
         net.train(was_training)
     program = Program(tuple(made.nodes), made.units, {"source": "intspike.lower"})
-    return program, _report(program, made.integers)
+    return program, _report(program, made.integers, made.packing)
 
 
 def _network(net: torch.nn.Module) -> Network:
@@ -180,6 +188,7 @@ class _Lowerer:
         self.nodes: list[Node] = []
         self.units: dict[str, np.ndarray] = {}
         self.integers: dict[str, tuple[Group, Integers]] = {}
+        self.packing: dict[str, Packing] = {}
         self.alias: dict[str, str] = {}  # value of the network -> node that holds it
         for s in net.steps:
             self._step(s)
@@ -220,6 +229,9 @@ class _Lowerer:
             g.synapse_names, sources, g.modules_of_synapses, made.codes, strict=True
         ):
             name = self._free(name)
+            assert g.weight is not None
+            table = g.weight.table_bits  # which the synapses of a neuron share
+            self.packing[name] = Packing(g.weight.bits, 0 if currents else table, bool(table))
             if isinstance(m, torch.nn.Linear):
                 self.nodes.append(Dense(name, source, frozen(codes)))
             else:
@@ -239,6 +251,8 @@ class _Lowerer:
             self.nodes.append(_pool(name, currents[0], g.pool, "sum" if average else "max", minimum))
             currents = [Edge(name)]
         constants = {k: frozen(a) for k, a in made.constants.items()}
+        if g.bias is not None:
+            self.packing[g.name] = Packing(g.bias)
         self.nodes.append(NeuronNode(g.name, currents[0], trace(g.neuron.equation, made.form), constants))
         self.units[g.name] = made.unit
 
@@ -247,7 +261,9 @@ def _pool(name: str, source: Edge, m: Any, kind: Any, minimum: Any = None) -> Po
     return Pool(name, source, kind, pair(m.kernel_size), pair(m.stride), minimum)
 
 
-def _report(program: Program, integers: Mapping[str, tuple[Group, Integers]]) -> Lowering:
+def _report(
+    program: Program, integers: Mapping[str, tuple[Group, Integers]], packing: Mapping[str, Packing]
+) -> Lowering:
     parameters: list[Parameter] = []
     layers: list[Layer] = []
     proved = ranges(program)
@@ -271,7 +287,7 @@ def _report(program: Program, integers: Mapping[str, tuple[Group, Integers]]) ->
                 codec.bits,
             )
         )
-    return Lowering(tuple(parameters), tuple(layers))
+    return Lowering(tuple(parameters), tuple(layers), packing)
 
 
 def _snaps(layer: str, group: Group, made: Integers) -> list[Parameter]:

@@ -5,6 +5,7 @@ from .firing import FiringReport as FiringReport
 from .firing import LayerFiring as LayerFiring
 from .firing import firing_report as firing_report
 from .memory import NodeSize as NodeSize
+from .memory import Packing as Packing
 from .memory import SizeReport as SizeReport
 from .memory import size_bits as size_bits
 from .spikes import counts as counts

@@ -23,15 +23,30 @@ PARTS = ("weights", "biases", "thresholds", "tables", "shifts", "states")
 
 
 @dataclass(frozen=True)
+class Packing:
+    """How a node's weights, or a neuron node's biases, are packed, where the range of the numbers does not say it.
+
+    Attributes:
+        bits: of one weight, or of one bias.
+        table: bits that each channel keeps to read its weights: a basis. Biases share one power of two a layer.
+        per_channel: every channel has codes of its own, whether its table is counted here or at another synapse.
+    """
+
+    bits: int
+    table: int = 0
+    per_channel: bool = False
+
+
+@dataclass(frozen=True)
 class NodeSize:
     """Bits of one node.
 
     Attributes:
         node: its name.
         weights: weight codes.
-        biases: 32 bits a channel.
+        biases: 32 bits a channel, or what is declared and one shift.
         thresholds: thresholds, and resets that differ from them.
-        tables: levels, boundaries and carries, and any other table.
+        tables: levels, boundaries and carries, and any other table; of a synapse the bases of its channels.
         shifts: gains (signed powers of two), steps, top codes and integer leaks.
         states: stored codes, spikes kept beside them, running sums, and what delay edges hold.
         float32: the same network in float32: weights; bias, threshold and leak a channel; states.
@@ -113,24 +128,28 @@ class SizeReport:
 
 
 def size_bits(
-    program: Program, weight_bits: Mapping[str, int] | None = None, timesteps: int = 1024
+    program: Program, declared: Mapping[str, int | Packing] | None = None, timesteps: int = 1024
 ) -> SizeReport:
     """Packed size of a program.
 
     Args:
-        weight_bits: declared width of a node's weights. Without one it is what the range of its codes needs; a
-            declared width may be smaller (for {-3, -1, 1, 3}: 2) as long as it tells all codes apart.
+        declared: how a synapse's weights or a neuron node's biases are packed: bits, or a `Packing`. Without one,
+            weights take what the range of their codes needs, and biases 32 bits. A declared width may be smaller (for
+            {-3, -1, 1, 3}: 2) as long as it tells all codes apart.
+            `lower_with_report(net)[1].packing` is what a network's quantizers declare.
         timesteps: the longest run, for the width of readouts.
 
     Raises:
         BadInput: a declared width for an unknown node, or too narrow for its codes.
     """
-    declared = dict(weight_bits or {})
-    synapses = [n.name for n in program if isinstance(n, (Dense, Conv))]
+    declared = {k: Packing(p) if isinstance(p, int) else p for k, p in (declared or {}).items()}
+    packed = [n.name for n in program if isinstance(n, (Dense, Conv, Neuron))]
     for name in declared:
-        if name not in synapses:
-            known = did_you_mean(name, synapses)
-            raise BadInput(f"weight bits must be declared for nodes with weights, not for {name!r}; {known}")
+        if name not in packed:
+            known = did_you_mean(name, packed)
+            raise BadInput(
+                f"bits must be declared for nodes with weights or biases, not for {name!r}; {known}"
+            )
     proved = ranges(program, timesteps)
     held = _delays(program)
     made = (_node(n, program, proved, declared.get(n.name), held.get(n.name, 0)) for n in program)
@@ -148,7 +167,7 @@ def _delays(program: Program) -> dict[str, int]:
 
 
 def _node(
-    n: Node, program: Program, proved: Mapping[str, Range], declared: int | None, held: int
+    n: Node, program: Program, proved: Mapping[str, Range], declared: Packing | None, held: int
 ) -> NodeSize:
     size = prod(program.shapes[n.name])
     r = proved[n.name]
@@ -157,9 +176,13 @@ def _node(
     match n:
         case Dense() | Conv():
             made["weights"] = n.weight.size * _weight_bits(n.name, n.weight, declared)
+            made["tables"] = len(n.weight) * declared.table if declared else 0
             floats += n.weight.size
         case Neuron():
             made = _parameters(n)
+            if declared is not None:
+                made["biases"] = n.parameters["bias"].size * _bias_bits(n, declared.bits)
+                made["shifts"] += _width(0, max(1, _shared_shift(n.parameters["bias"])))
             codes = sum(n.body.codec(s.name).bits for s in n.body.states)
             spike = bits_for(0, n.body.spikes)[0] if n.body.keeps_spike else 0
             states += size * (codes + spike)
@@ -179,14 +202,29 @@ def _width(low: int, high: int) -> int:
     return bits_for(low, high)[0]
 
 
-def _weight_bits(name: str, weight: Ints, declared: int | None) -> int:
+def _weight_bits(name: str, weight: Ints, declared: Packing | None) -> int:
     if declared is None:
         return _width(int(weight.min()), int(weight.max()))
-    codes = len(np.unique(weight))
-    if declared < 1 or codes > 1 << declared:
+    rows = weight.reshape(len(weight) if declared.per_channel else 1, -1)
+    codes = max(len(np.unique(row)) for row in rows)
+    if declared.bits < 1 or codes > 1 << declared.bits:
         raise BadInput(
-            f"{name}: weights of {codes} different codes need {_width(0, codes - 1)} bits, not {declared}"
+            f"{name}: weights of {codes} different codes need {_width(0, codes - 1)} bits, not {declared.bits}"
         )
+    return declared.bits
+
+
+def _shared_shift(bias: Ints) -> int:
+    """Trailing zeros that all biases of a layer have."""
+    bits = int(np.bitwise_or.reduce(np.abs(bias), initial=0))
+    return (bits & -bits).bit_length() - 1 if bits else 0
+
+
+def _bias_bits(n: Neuron, declared: int) -> int:
+    bias = n.parameters["bias"] >> _shared_shift(n.parameters["bias"])
+    needed = _width(min(-1, int(bias.min())), int(bias.max()))
+    if declared < needed:
+        raise BadInput(f"{n.name}: biases {bias.min()}..{bias.max()} need {needed} bits, not {declared}")
     return declared
 
 
