@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "kernels": f"{BASE} quant",
     "nn": f"{BASE} quant kernels",
     "encode": f"{BASE} quant kernels nn",
-    "data": f"{BASE} quant kernels nn",
+    "data": f"{BASE} quant kernels nn encode",
     "models": f"{BASE} quant kernels nn",
     "train": f"{BASE} quant kernels nn encode data",
     # where both halves meet

@@ -460,7 +460,7 @@ IDX_DAMAGE = {
     "other count": (
         LABELS,
         idx_bytes(good["test_labels"]),
-        r"one label for each of the 40 images, but holds 20;",
+        r"one label for each of the 40 samples, but holds 20;",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Data sets: labelled uint8 images in training, validation and test splits. Needs numpy alone, no torch.
+"""Data sets: labelled uint8 inputs, static or timed, in training, validation and test splits. Needs no torch.
 
 A new data set is a new file here that returns a Dataset, and one line below.
 """
@@ -7,5 +7,20 @@ from .dataset import Dataset, Split, subset
 from .download import get_fashion_mnist
 from .fashion import fashion_mnist
 from .mnist import mnist
+from .nmnist import nmnist
+from .npz import npz
+from .spoken_digits import spoken_digits
+from .timed import by_rows
 
-__all__ = ["Dataset", "Split", "fashion_mnist", "get_fashion_mnist", "mnist", "subset"]
+__all__ = [
+    "Dataset",
+    "Split",
+    "by_rows",
+    "fashion_mnist",
+    "get_fashion_mnist",
+    "mnist",
+    "nmnist",
+    "npz",
+    "spoken_digits",
+    "subset",
+]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadData
 from .dataset import Split
-from .readers import Array, Shape, read_idx, read_npz, reading
+from .readers import Array, Shape, checked_labels, read_idx, read_npz, reading
 
 ARRAYS: dict[str, Shape] = {  # in this order they are what `published` is the checksum of
     "train_images": (None, 28, 28),
@@ -111,15 +111,4 @@ def find(path: Path, known: IdxImages) -> Path | dict[str, Path]:
 def checked(arrays: dict[str, NDArray[np.uint8]], where: dict[str, str], part: str, classes: int) -> Split:
     """One split of arrays as read, with one label in 0..classes - 1 for every image."""
     images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
-    if len(images) != len(labels):
-        raise BadData(
-            f"{where[f'{part}_labels']} must hold one label for each of the {len(images):,} images, but holds "
-            f"{len(labels):,}; take images and labels from the same source"
-        )
-    wrong = np.flatnonzero(labels >= classes)
-    if len(wrong):
-        raise BadData(
-            f"{where[f'{part}_labels']} must hold labels 0 to {classes - 1}, but holds {labels[wrong[0]]} at position "
-            f"{wrong[0]} ({len(wrong):,} such labels); give the file as published"
-        )
-    return Split(images[:, None], labels.astype(np.int64))
+    return Split(images[:, None], checked_labels(where[f"{part}_labels"], labels, classes, len(images)))

@@ -25,10 +25,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadData
+from ..errors import BadData, BadInput
 
 MAX_IMAGES = 100_000  # images or labels in one file; Fashion-MNIST has 60,000
 MAX_ARRAY_BYTES = 2 << 30  # of one array, unpacked
+MAX_FRAME_BYTES = 4 << 30  # of the frames of one split in memory
 MAX_NPZ_BYTES = 256 << 20  # of the npz file itself, whose directory zipfile reads whole
 MAX_NPY_HEADER = 1024  # bytes; numpy writes 118
 
@@ -130,10 +131,10 @@ def read_npy(path: Path, archive: zipfile.ZipFile, name: str, expected: Array) -
         kind, fortran, sizes = match.groups()
         shape = tuple(int(size) for size in sizes.split(",") if size.strip())
         if kind not in expected.types:
-            wanted = " or ".join(sorted({np.dtype(t).name for t in expected.types}))
+            wanted = " or ".join(sorted({_spoken(t) for t in expected.types}))
             raise BadData(
                 f"{where} must be {wanted}, but is {kind!r}; convert it with "
-                f"astype(numpy.{np.dtype(expected.types[0]).name})"
+                f"astype({_spoken(expected.types[0])!r})"
             )
         check_shape(where, shape, expected.shape, expected.most)
         size = length + math.prod(shape) * np.dtype(kind).itemsize
@@ -143,6 +144,11 @@ def read_npy(path: Path, archive: zipfile.ZipFile, name: str, expected: Array) -
                 f"directory says {entry.file_size:,}; fetch or save the file again"
             )
         return read_values(where, stream, shape, "F" if fortran == "True" else "C", kind)
+
+
+def _spoken(kind: str) -> str:
+    """An element type as numpy names it, text of any length as one."""
+    return "str" if kind.startswith("<U") else np.dtype(kind).name
 
 
 def read_npy_header(where: str, stream: Stream) -> tuple[str, int]:
@@ -195,7 +201,7 @@ def check_shape(where: str, given: Sequence[int], expected: Shape | None, most: 
     )
     if not fits:
         raise BadData(f"{where} must have shape {wanted}, but claims {list(given)}; give another file")
-    if not 1 <= given[0] <= most:
+    if given and not 1 <= given[0] <= most:
         raise BadData(
             f"{where} must have shape {wanted} with 1 <= N <= {most:,}, but claims {given[0]:,}; "
             f"give another file"
@@ -212,3 +218,41 @@ def reading(path: Path, what: str) -> Generator[None, None, None]:
         raise BadData(
             f"{path} must be {what} that can be read, but fails with {reason}; fetch it again"
         ) from error
+
+
+def read_bytes(path: Path, what: str, most: int) -> bytes:
+    """A whole file of at most so many bytes."""
+    with reading(path, what):
+        size = path.stat().st_size
+        if size > most:
+            raise BadData(
+                f"{path} must be {what} of at most {most:,} bytes, but has {size:,}; give another file"
+            )
+        return path.read_bytes()
+
+
+def checked_labels(where: str, labels: NDArray[np.integer], classes: int, count: int) -> NDArray[np.int64]:
+    """One label in 0..classes - 1 for each of so many samples."""
+    if len(labels) != count:
+        raise BadData(
+            f"{where} must hold one label for each of the {count:,} samples, but holds {len(labels):,}; take both "
+            f"from the same source"
+        )
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        raise BadData(
+            f"{where} must hold labels 0 to {classes - 1}, but holds {labels[wrong[0]]} at position {wrong[0]} "
+            f"({len(wrong):,} such labels); give the file as published"
+        )
+    return labels.astype(np.int64)
+
+
+def new_frames(count: int, shape: Sequence[int]) -> NDArray[np.uint8]:
+    """Zeros [count, *shape] for the frames of a split, unless they are more than MAX_FRAME_BYTES."""
+    size = count * math.prod(shape)
+    if size > MAX_FRAME_BYTES:
+        raise BadInput(
+            f"the frames of a split must have at most {MAX_FRAME_BYTES:,} bytes, but {count:,} samples of "
+            f"{list(shape)} have {size:,}; give fewer samples, fewer timesteps or smaller frames"
+        )
+    return np.zeros((count, *shape), np.uint8)
