@@ -555,7 +555,7 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path):
     [
         (
             {"train_labels": np.zeros(39, np.uint8)},
-            r"train_labels in .* each of the 40 images, but holds 39;",
+            r"train_labels in .* each of the 40 samples, but holds 39;",
         ),
         ({"test_labels": np.full(20, 255, np.uint8)}, r"test_labels in .* holds 255 at position 0 \(20 such"),
         ({"train_labels": np.zeros((40, 1), np.uint8)}, r"must have shape \[N\], but claims \[40, 1\]"),

@@ -24,8 +24,8 @@ def npz(
     """A Dataset of the arrays in an npz file.
 
     The file holds uint8 train_inputs and test_inputs (static [N, F] or [N, C, H, W], timed [N, T, F] or
-    [N, T, C, H, W]) and integer train_labels and test_labels [N]. Where it also holds validation_inputs and validation_labels these are
-    the validation split.
+    [N, T, C, H, W]) and integer train_labels and test_labels [N]. Where it also holds validation_inputs and
+    validation_labels, these are the validation split.
 
     Args:
         timed: whether the second axis is time.
