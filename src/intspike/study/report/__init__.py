@@ -6,5 +6,7 @@ from .content import Raster as Raster
 from .content import ReportContent as ReportContent
 from .content import Table as Table
 from .content import Variant as Variant
+from .page import Page as Page
 from .page import render as render
 from .page import write_report as write_report
+from .sections import Section as Section

@@ -60,7 +60,7 @@ def _bars(
     words: list[Figure] = []
     for i, group, length, opacity, label in bars:
         at = place[group] + 0.4 - (order[i] + 0.5) * thick
-        data.append(_bar(length, at, 0.86 * thick, colour(i, opacity)))
+        data.append(bar(length, at, 0.86 * thick, colour(i, opacity)))
         if label:
             words.append(note(label, length, at, xanchor="left", xshift=4, bgcolor="$paper", borderpad=1))
     y = rows([(names or {}).get(g, g) for g in groups])
@@ -69,7 +69,8 @@ def _bars(
     return Panel(title, data, layout(x, y, annotations=words, barmode="overlay"), height)
 
 
-def _bar(length: float, at: float, thick: float, shade: str, base: float = 0.0, **more: Any) -> Figure:
+def bar(length: float, at: float, thick: float, shade: str, base: float = 0.0, **more: Any) -> Figure:
+    """One horizontal bar, centred at a height of the vertical axis."""
     return {
         "type": "bar",
         "orientation": "h",
@@ -97,7 +98,7 @@ def sizes(variants: Sequence[Variant]) -> list[Panel]:
             if bits:
                 hover = {"hovertemplate": f"{text(part)}: {size(bits)}<extra></extra>"}
                 shade = colour(i, OPACITY.get(part, 0.6))
-                data.append(_bar(bits / 8192, len(known) - 1 - row, 0.6, shade, base / 8192, **hover))
+                data.append(bar(bits / 8192, len(known) - 1 - row, 0.6, shade, base / 8192, **hover))
             base += bits
         ratio = "" if not row or not total else f", {first / total:.1f} times smaller"
         words.append(

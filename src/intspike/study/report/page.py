@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .content import ReportContent, Table
-from .sections import sections
+from .sections import Section, sections
 from .style import COLOURS, Panel
 from .tables import ROWS
 
@@ -20,7 +21,25 @@ _NONE = ("", "–")
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
-def write_report(path: str | os.PathLike[str], content: ReportContent) -> Path:
+@dataclass(frozen=True)
+class Page:
+    """What a page shows.
+
+    Attributes:
+        title, summary: its heading, and one sentence: what came out.
+        sections: its parts in order.
+        names: what has a colour of its own throughout the page, in the order of the colours.
+        notes: sentences on data and method, below the summary.
+    """
+
+    title: str
+    summary: str
+    sections: Sequence[Section]
+    names: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+def write_report(path: str | os.PathLike[str], content: ReportContent | Page) -> Path:
     """Write the report as one HTML file of about 5 MB that opens offline; an older one is replaced as a whole.
 
     Returns:
@@ -38,7 +57,7 @@ def write_report(path: str | os.PathLike[str], content: ReportContent) -> Path:
     return target
 
 
-def render(content: ReportContent) -> str:
+def render(content: ReportContent | Page) -> str:
     """The page as text."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -52,8 +71,7 @@ def render(content: ReportContent) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template("report.html.j2").render(
-        content=content,
-        sections=sections(content),
+        page=content if isinstance(content, Page) else _page(content),
         colours=COLOURS,
         rows=ROWS,
         figure=lambda panel: Markup(_figure(panel)),
@@ -61,6 +79,11 @@ def render(content: ReportContent) -> str:
         numeric=_numeric,
         plotly=Markup(get_plotlyjs()),
     )
+
+
+def _page(content: ReportContent) -> Page:
+    names = [v.name for v in content.variants]
+    return Page(content.title, content.summary, sections(content), names, content.notes)
 
 
 def _figure(panel: Panel) -> str:
