@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ...errors import BadInput
 from ...native.threads import processors
-from ..folder import clear_disk_errors
+from ..folder import clear_disk_errors, write_json
 from ..watch import Watch
 from .backends import Backend, open_backend
 from .cell import Cell, Work, cell_hash
@@ -16,6 +17,7 @@ from .lock import study_lock
 from .store import Finished, Store, code_fingerprint
 from .worker import Failure, Task, one_line
 
+RECORD = "study.json"
 _LOOK = 1.0  # seconds between two looks at what runs, for the time left and Ctrl-C
 
 
@@ -29,6 +31,7 @@ def run_cells(
     address: str | None = None,
     retry_failed: bool = False,
     wait: bool = False,
+    record: Mapping[str, Any] | None = None,
     watch: Watch | None = None,
 ) -> list[Finished]:
     """Compute every cell once, parents first, and keep each as soon as it is finished.
@@ -45,6 +48,7 @@ def run_cells(
         jobs: how many cells at once on this machine; each has processors // jobs threads.
         address: of a cluster; its workers decide how many run at once, and jobs is not used.
         wait: wait for another study on this folder instead of refusing.
+        record: what was asked for, kept as study.json.
 
     Returns:
         One entry a cell given, in their order.
@@ -56,6 +60,8 @@ def run_cells(
     threads = threads_of(jobs) if address is None else 1
     told = watch or Watch()
     with clear_disk_errors(out), study_lock(out, wait=wait, say=told.say):
+        if record is not None:
+            write_json(out / RECORD, dict(record))
         study = _Study(cells, work, Store(out), threads if address is None else None, retry_failed, told)
         if study.waiting:
             study.run(open_backend(backend, min(jobs, len(study.waiting)), threads, address, told.say))

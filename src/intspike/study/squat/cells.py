@@ -1,0 +1,174 @@
+"""The cells of the SQUAT study (arXiv 2404.19668): what is quantized, how, to how many bits, and from which seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ...errors import BadInput
+from ...quant import QuantConfig, StateQuantizer, ThresholdCentred, Uniform, UniformState, WeightQuantizer
+
+Scheme = Literal["fp", "ptq", "qat"]
+Spacing = Literal["", "uniform", "threshold-centred"]
+SPACINGS: tuple[Spacing, ...] = ("threshold-centred", "uniform")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all cells of a study share.
+
+    Attributes:
+        dataset: its registered name, or what the user's data set calls itself.
+        data, model: fingerprints of the samples and of the user's model ("" for the data set's own model).
+        epochs: of each training.
+        timesteps, test_timesteps: T in training, and in validation and test.
+        batch_size: samples a training step.
+        learning_rate, quantized_learning_rate: at the start, in full precision and quantized.
+        beta: leak of every neuron; None is what the model says.
+        loss: "counts", "steps" or "mse".
+        subset: training samples used; None is all.
+        folds: seed s is tested on fold s of so many; None: on the data set's own test split.
+    """
+
+    dataset: str
+    data: str
+    model: str
+    epochs: int
+    timesteps: int
+    test_timesteps: int
+    batch_size: int
+    learning_rate: float
+    quantized_learning_rate: float
+    beta: float | None
+    loss: str
+    subset: int | None
+    folds: int | None
+
+
+@dataclass(frozen=True)
+class SquatCell:
+    """One network of the study.
+
+    Attributes:
+        scheme: "fp" (full precision), "ptq" (quantized after training, calibrated), "qat" (trained quantized).
+        memory: False is the control: every timestep starts at rest (beta = 0), so time is ignored.
+        weight_bits, state_bits: None is full precision.
+        spacing, stores: of the state's levels; "" where states are in full precision.
+        seed: of weights, sample order, validation split and fold.
+        quantized_learning_rate: None where nothing is trained quantized, so that it does not tell cells apart.
+        (the others are those of Setting)
+    """
+
+    scheme: Scheme
+    memory: bool
+    weight_bits: int | None
+    state_bits: int | None
+    spacing: Spacing
+    stores: str
+    seed: int
+    dataset: str
+    data: str
+    model: str
+    epochs: int
+    timesteps: int
+    test_timesteps: int
+    batch_size: int
+    learning_rate: float
+    quantized_learning_rate: float | None
+    beta: float | None
+    loss: str
+    subset: int | None
+    folds: int | None
+
+    @property
+    def parent(self) -> SquatCell | None:
+        """The full-precision network of the same seed; it has none itself."""
+        if self.scheme == "fp":
+            return None
+        return replace(
+            self, scheme="fp", weight_bits=None, state_bits=None, spacing="", stores="", quantized_learning_rate=None
+        )  # fmt: skip
+
+    @property
+    def row(self) -> str:
+        """DATASET/SCHEME/WEIGHTBITS-STATEBITS; 32 bits are float32. Cells of one row differ in their seed."""
+        scheme = self.scheme if self.memory else f"memoryless-{self.scheme}"
+        if self.spacing:
+            scheme += f"-{self.spacing}"
+        return f"{self.dataset}/{scheme}/{self.weight_bits or 32}-{self.state_bits or 32}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.row} seed {self.seed}"
+
+    @property
+    def cost(self) -> float:
+        """Roughly in epochs: a test run is about a third of one, and real currents into codes run in plain torch."""
+        slow = 3.0 if self.weight_bits is None and self.state_bits is not None else 1.0
+        return slow * ((0.1 if self.scheme == "ptq" else float(self.epochs)) + 0.3)
+
+    @property
+    def integer(self) -> bool:
+        """Whether all of it is quantized, so that it has an integer program."""
+        return self.weight_bits is not None and self.state_bits is not None
+
+    def config(self) -> QuantConfig:
+        """How it is quantized."""
+        weight = None if self.weight_bits is None else weight_quantizer(self.weight_bits)
+        state = (
+            None if self.state_bits is None else state_quantizer(self.state_bits, self.spacing, self.stores)
+        )
+        return QuantConfig(weight, state)
+
+
+def weight_quantizer(bits: int) -> WeightQuantizer:
+    """1 bit is binary, more are uniform."""
+    if bits == 1:
+        from ...quant import Binary
+
+        return Binary()
+    return Uniform(bits)
+
+
+def state_quantizer(bits: int, spacing: str, stores: str) -> StateQuantizer:
+    """Levels around the threshold, or evenly spaced.
+
+    Uniform levels cover -theta..2 theta before the reset, and -theta..theta after it, where nothing above is left;
+    one bit cannot hold a negative level and still integrate, so its range starts at rest.
+    """
+    if spacing == "threshold-centred":
+        return ThresholdCentred(bits, stores=stores)  # type: ignore[arg-type]
+    if spacing != "uniform":
+        raise BadInput(f"the spacing of a state must be 'uniform' or 'threshold-centred', not {spacing!r}")
+    low, high = (0.0 if bits == 1 else -1.0), (2.0 if stores == "before reset" else 1.0)
+    return UniformState(bits, low, high, stores=stores)  # type: ignore[arg-type]
+
+
+def grid(setting: Setting, seeds: int, bits: tuple[int, ...], stores: str) -> list[SquatCell]:
+    """All cells, one seed after the other, so that every seed is whole before the next begins."""
+    return [cell for seed in range(seeds) for cell in _of_seed(setting, seed, bits, stores)]
+
+
+def _of_seed(setting: Setting, seed: int, bits: tuple[int, ...], stores: str) -> Iterator[SquatCell]:
+    s = setting
+
+    def cell(
+        scheme: Scheme, weight: int | None, state: int | None, spacing: Spacing = "", memory: bool = True
+    ) -> SquatCell:
+        return SquatCell(
+            scheme, memory, weight, state, spacing, stores if spacing else "", seed, s.dataset, s.data, s.model,
+            s.epochs, s.timesteps, s.test_timesteps, s.batch_size, s.learning_rate,
+            s.quantized_learning_rate if scheme == "qat" else None, s.beta, s.loss, s.subset, s.folds,
+        )  # fmt: skip
+
+    yield cell("fp", None, None)
+    yield cell("fp", None, None, memory=False)
+    schemes: tuple[Scheme, ...] = ("ptq", "qat")
+    for scheme in schemes:
+        for b in bits:
+            yield cell(scheme, b, None)  # weights alone have no spacing, so this is one cell for both
+            yield cell(scheme, b, None, memory=False)
+            for spacing in SPACINGS:
+                yield cell(scheme, None, b, spacing)
+                yield cell(scheme, b, b, spacing)

@@ -1,0 +1,178 @@
+"""What the SQUAT study is asked for, checked before any cell runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ...errors import BadData, BadInput
+from ..grid import RECORD
+from . import custom
+from .cells import Setting, SquatCell, grid
+from .tasks import LOSSES, Where, build, few, fingerprint, fold, load, task_of
+
+CODECS = ("after-reset", "before-reset")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of `intspike study squat`; None is the data set's own default.
+
+    Attributes:
+        dataset: registered name; with data or model of the user's, what stands in for the other.
+        seeds: how many, from 0.
+        bits: of weights and states.
+        codec: whether states are stored after or before the reset.
+        (the others are those of cells.Setting and tasks.Where)
+    """
+
+    dataset: str = "fashion-mnist"
+    seeds: int = 3
+    epochs: int = 4
+    bits: tuple[int, ...] = (8, 4, 2)
+    codec: str = "after-reset"
+    subset: int | None = None
+    folds: int | None = None
+    timesteps: int | None = None
+    test_timesteps: int | None = None
+    batch_size: int = 50
+    learning_rate: float = 3e-3
+    quantized_learning_rate: float = 2e-3
+    beta: float | None = None
+    loss: str | None = None
+    data: str | None = None
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("seeds", self.seeds, 1, 1000),
+            ("epochs", self.epochs, 1, 10000),
+            ("batch-size", self.batch_size, 1, 10000),
+            ("timesteps", self.timesteps, 1, 1000),
+            ("test-timesteps", self.test_timesteps, 1, 1000),
+            ("subset", self.subset, 1, 10**9),
+            ("folds", self.folds, 2, 10**9),
+        ):
+            if value is not None and not low <= value <= high:
+                raise BadInput(f"--{name} must be in {low}..{high}, not {value}")
+        for name, rate in (
+            ("learning-rate", self.learning_rate),
+            ("quantized-learning-rate", self.quantized_learning_rate),
+        ):
+            if not 0 < rate < 100:
+                raise BadInput(f"--{name} must be a positive number below 100, not {rate:g}")
+        if self.beta is not None and not 0 <= self.beta <= 1:
+            raise BadInput(f"--beta must be in 0..1, not {self.beta:g}")
+        if not self.bits or not all(1 <= b <= 8 for b in self.bits) or len(set(self.bits)) != len(self.bits):
+            raise BadInput(
+                f"--bits must be different numbers in 1..8 such as 8,4,2, not {','.join(map(str, self.bits))}"
+            )
+        if self.codec not in CODECS:
+            raise BadInput(f"--codec must be {' or '.join(CODECS)}, not {self.codec!r}")
+        if self.loss is not None and self.loss not in LOSSES:
+            raise BadInput(f"--loss must be {', '.join(LOSSES)}, not {self.loss!r}")
+        if self.folds is not None and self.seeds > self.folds:
+            raise BadInput(
+                f"--seeds must be at most --folds ({self.folds}), because seed s is tested on fold s, not {self.seeds}"
+            )
+
+    @property
+    def stores(self) -> str:
+        """The codec as quantizers name it."""
+        return self.codec.replace("-", " ")
+
+    def where(self) -> Where:
+        """Where samples and model are found."""
+        task_of(self.dataset)
+        return Where(self.dataset, self.data, self.model)
+
+    def command(self) -> str:
+        """The command line that asks for the same."""
+        words = ["intspike study squat"]
+        plain = Options()
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value != getattr(plain, f.name) or f.name in ("dataset", "seeds", "epochs"):
+                shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+                if f.name == "data" and not custom.is_function(self.data):
+                    shown = "FOLDER"
+                words.append(f"--{f.name.replace('_', '-')} {shown}")
+        return " ".join(words)
+
+
+def cells_of(options: Options) -> tuple[list[SquatCell], Where]:
+    """The grid, after data and model are loaded and found to fit.
+
+    Raises:
+        BadInput: an unknown data set, a user's function that cannot be used, a model that does not fit the data.
+        BadData: files that cannot be read.
+    """
+    where, task = options.where(), task_of(options.dataset)
+    whole = load(where, 0)
+    dataset = whole if options.folds is None else fold(whole, options.folds, 0, 0)
+    if options.subset is not None:
+        dataset = few(dataset, options.subset)
+    if not len(dataset.test):
+        raise BadInput(f"the study must have test samples, but {dataset.name} has none")
+    named = options.model or f"the network of {options.dataset}"
+    custom.check_fits(build(where, dataset), dataset, named)
+    own_data = custom.is_function(options.data)
+    timesteps = options.timesteps or task.timesteps
+    later = options.test_timesteps or (task.test_timesteps if options.timesteps is None else timesteps)
+    setting = Setting(
+        dataset=_name(dataset.name) if own_data else options.dataset,
+        data=fingerprint(whole),
+        model="" if options.model is None else custom.fingerprint(options.model),
+        epochs=options.epochs,
+        timesteps=timesteps,
+        test_timesteps=later,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        quantized_learning_rate=options.quantized_learning_rate,
+        beta=options.beta if options.beta is not None or options.model else task.beta,
+        loss=options.loss or task.loss,
+        subset=options.subset,
+        folds=options.folds,
+    )
+    return grid(setting, options.seeds, options.bits, options.stores), where
+
+
+def _name(text: str) -> str:
+    """A user's data set as a part of names."""
+    made = "".join(c if c.isalnum() else "-" for c in text.lower()).strip("-")
+    return made or "user"
+
+
+def record_of(options: Options) -> dict[str, Any]:
+    """The options as a folder keeps them, but for functions of the user's: a stored study names none."""
+    stored = asdict(options)
+    needed = [k for k in ("data", "model") if custom.is_function(stored[k])]
+    return {**{k: v for k, v in stored.items() if k not in needed}, "needs": needed}
+
+
+def recall(out: Path, given: Mapping[str, Any]) -> Options:
+    """The options of a folder's last study; those given now replace them.
+
+    Raises:
+        BadInput: no study there, or one whose data or model must be given again.
+        BadData: its record is damaged.
+    """
+    path = out / RECORD
+    if not path.exists():
+        raise BadInput(
+            f"--resume needs the folder of an earlier study, but {out} has no {RECORD}; leave --resume out"
+        )
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+        needs = [name for name in stored.pop("needs") if name not in given]
+        options = replace(Options(), **{**stored, "bits": tuple(stored["bits"])})
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise BadData(
+            f"{path} must be the record of a study, but is damaged ({e}); give the options again"
+        ) from e
+    if needs:
+        raise BadInput(f"the study in {out} used a function of yours; give --{' and --'.join(needs)} again")
+    return replace(options, **given)

@@ -1,0 +1,85 @@
+"""The study's report: one page that opens offline."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ..grid import Finished
+from ..report import Page, Section, Table, write_report
+from . import figures, tables
+from .options import Options
+from .rows import rows_of
+from .trends import CLAIMS, trends, verdicts
+
+
+def write_study_report(finished: Sequence[Finished], options: Options, out: Path) -> Path:
+    """report.html of the cells asked for."""
+    return write_report(out / "report.html", page_of(finished, options))
+
+
+def page_of(finished: Sequence[Finished], options: Options) -> Page:
+    """Tables in the paper's layout, pictures, the claims, every network."""
+    rows = rows_of(finished)
+    found = trends(rows)
+    full = next((r for r in rows.values() if r.cell.scheme == "fp" and r.cell.memory), None)
+    compared = sum(r.compared for r in rows.values())
+    reached = tables.interval_text(full.interval if full is not None else None)
+    summary = (
+        f"Full precision reaches {reached} %. {compared:,} spikes and stored codes of lowered networks were compared, "
+        "and none differs."
+    )
+    made = [
+        Section(
+            "tables",
+            "Tables",
+            "As in the paper: what is quantized by how many bits; beside each number the paper's, where it prints one.",
+            tables=tables.tables(rows, options),
+        ),
+        Section(
+            "accuracy",
+            "Accuracy",
+            "Where the memoryless bar is as long as the others, the membrane potential adds nothing.",
+            figures.accuracies(rows, options.bits),
+            legend=True,
+        ),
+        *(
+            Section(
+                claim,
+                "Claim: QAT over PTQ" if claim == "qat-over-ptq" else "Claim: levels around the threshold",
+                f"{CLAIMS[claim].capitalize()}: {verdicts(found, claim)}.",
+                figures.differences(found, claim),
+                wide=True,
+                tables=[tables.trend_table(found, claim)],
+            )
+            for claim in CLAIMS
+            if any(t.claim == claim for t in found)
+        ),
+        Section(
+            "networks",
+            "Every network",
+            "Dead neurons never fired on the test samples; the packed size holds weights, constants and states.",
+            tables=[tables.details(rows)],
+        ),
+    ]
+    if any(r.failed for r in rows.values()):
+        made.append(
+            Section(
+                "failed", "Failed", "--retry-failed computes these again.", tables=[tables.failures(rows)]
+            )
+        )
+    environment = [
+        ["command", options.command()],
+        ["python", platform.python_version()],
+        ["torch", torch.__version__],
+        ["machine", platform.machine()],
+        ["seconds of all cells", f"{sum(f.seconds for f in finished):.0f}"],
+    ]
+    made.append(
+        Section("run", "This study", "How to get this page again.", tables=[Table("", ("", ""), environment)])
+    )
+    name = next(iter(rows.values())).cell.dataset
+    return Page(f"SQUAT on {name}", summary, made, figures.KINDS, tables.notes(finished, rows, options))

@@ -1,0 +1,121 @@
+"""Results of all seeds, put together row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...measure import Interval, mean_interval, wilson
+from ..grid import Finished
+from . import paper
+from .cells import SquatCell
+from .tasks import TASKS
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration over its seeds.
+
+    Attributes:
+        cell: of one of the seeds.
+        done: the finished cells by seed.
+        failed: reasons by seed.
+    """
+
+    cell: SquatCell
+    done: dict[int, Finished]
+    failed: dict[int, str]
+
+    @property
+    def name(self) -> str:
+        return self.cell.row
+
+    @property
+    def accuracies(self) -> list[float]:
+        """Per cent, in the order of the seeds."""
+        return [100 * self._record(s)["accuracy"] for s in sorted(self.done)]
+
+    @property
+    def interval(self) -> Interval | None:
+        """Mean and 95 % interval over seeds, in per cent; of one seed, the Wilson interval of its test samples."""
+        if not self.done:
+            return None
+        if len(self.done) > 1:
+            return mean_interval(self.accuracies)
+        (only,) = self.done
+        one = wilson(self._record(only)["correct"], self._record(only)["n"])
+        assert one.low is not None
+        assert one.high is not None
+        return Interval(100 * one.value, 100 * one.low, 100 * one.high, 1)
+
+    @property
+    def compared(self) -> int:
+        """Spikes and stored codes that were compared, of all seeds."""
+        return sum(c["compared"] for s in self.done for c in self._record(s)["exact"] or ())
+
+    @property
+    def exact(self) -> str:
+        """What can be said of its integers. A difference would have failed the cell."""
+        if not self.cell.integer:
+            return "float part"
+        return f"exact, {self.compared:,} integers compared" if self.done else "–"
+
+    @property
+    def bits(self) -> int | None:
+        """Packed size of the first seed, in bits."""
+        size = self._record(min(self.done))["size_bits"] if self.done else None
+        return None if size is None else size["total"]
+
+    @property
+    def rate(self) -> float | None:
+        """Mean firing rate of all neurons, spikes per timestep."""
+        return self._neurons("rate", weighted=True)
+
+    @property
+    def dead(self) -> float | None:
+        """Share of neurons that never fired on the test samples."""
+        return self._neurons("dead", weighted=False)
+
+    def _neurons(self, what: str, *, weighted: bool) -> float | None:
+        layers = [x for s in self.done for x in self._record(s)["layers"].values()]
+        neurons = sum(x["neurons"] for x in layers)
+        total = sum(x[what] * (x["neurons"] if weighted else 1) for x in layers)
+        return total / neurons if neurons else None
+
+    def _record(self, seed: int) -> dict[str, Any]:
+        record = self.done[seed].record
+        assert record is not None
+        return dict(record)
+
+    @property
+    def paper(self) -> float | None:
+        """What the paper prints beside it."""
+        c, task = self.cell, TASKS.get(self.cell.dataset)
+        if task is None or not c.memory:
+            return None
+        if c.scheme == "fp":
+            return paper.FULL_PRECISION[task.paper]
+        bits = c.weight_bits or c.state_bits or 0
+        return paper.printed(task.paper, c.spacing, c.scheme, what_of(c), bits)
+
+
+def what_of(cell: SquatCell) -> str:
+    """What is quantized: "states", "weights", "both" or nothing."""
+    return {(False, False): "", (True, False): "weights", (False, True): "states", (True, True): "both"}[
+        (cell.weight_bits is not None, cell.state_bits is not None)
+    ]
+
+
+def rows_of(finished: Sequence[Finished]) -> dict[str, Row]:
+    """Rows by name, in the order of the grid."""
+    made: dict[str, Row] = {}
+    for f in finished:
+        cell = f.cell
+        assert isinstance(cell, SquatCell)
+        row = made.setdefault(cell.row, Row(cell, {}, {}))
+        if f.status == "done":
+            row.done[cell.seed] = f
+        else:
+            row.failed[cell.seed] = f.reason
+    return made

@@ -1,0 +1,248 @@
+"""Tables of the study in the layout of the paper, as CSV and Markdown, and its summary."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...measure import Interval
+from ..folder import write_atomic, write_json
+from ..grid import Finished
+from ..grid.cell import fields_of
+from ..report.content import Table
+from ..report.style import size
+from . import paper
+from .cells import SPACINGS, Scheme, SquatCell
+from .options import Options
+from .rows import Row, rows_of, what_of
+from .tasks import TASKS
+from .trends import CLAIMS, Trend, trends, verdicts
+
+SCHEMES: Mapping[Scheme, str] = {"ptq": "after training (PTQ)", "qat": "in training (QAT)"}
+WHAT = ("states", "weights", "both")
+
+
+def interval_text(i: Interval | None) -> str:
+    """A mean and its interval, in per cent."""
+    if i is None:
+        return "–"
+    return (
+        f"{i.value:.2f}" if i.low is None or i.high is None else f"{i.value:.2f} [{i.low:.2f}, {i.high:.2f}]"
+    )
+
+
+def tables(rows: Mapping[str, Row], options: Options) -> list[Table]:
+    """Full precision, then one table a scheme and spacing: rows are what is quantized, columns are bits."""
+    return [_full(rows), *(_grid(rows, options, s, spacing) for s in SCHEMES for spacing in SPACINGS)]
+
+
+def _full(rows: Mapping[str, Row]) -> Table:
+    made: list[list[str]] = []
+    for r in rows.values():
+        if r.cell.scheme == "fp":
+            beside = "–" if r.paper is None else f"{r.paper:.2f}"
+            name = "full precision" if r.cell.memory else "memoryless (beta = 0)"
+            made.append([name, interval_text(r.interval), beside, str(len(r.done))])
+    return Table("Full precision", ("network", "accuracy, %", "paper", "seeds"), made)
+
+
+def _grid(rows: Mapping[str, Row], options: Options, scheme: Scheme, spacing: str) -> Table:
+    own = {
+        _place(r.cell): r
+        for r in rows.values()
+        if r.cell.scheme == scheme and r.cell.spacing in ("", spacing)
+    }
+    beside = any(r.paper is not None for r in own.values())
+    columns = ["quantized"]
+    for b in options.bits:
+        columns += [f"{b} bits", "paper"] if beside else [f"{b} bits"]
+    made: list[list[str]] = []
+    for what in (*WHAT, "memoryless, weights"):
+        line = [what]
+        for b in options.bits:
+            r = own.get((what, b))
+            line.append(
+                "–" if r is None else interval_text(r.interval) if r.done else f"failed ({len(r.failed)})"
+            )
+            if beside:
+                line.append("–" if r is None or r.paper is None else f"{r.paper:.2f}")
+        made.append(line)
+    return Table(
+        f"Quantized {SCHEMES[scheme]}, {spacing} states, accuracy in % [95 % interval]", columns, made
+    )
+
+
+def _place(c: SquatCell) -> tuple[str, int]:
+    return (what_of(c) if c.memory else "memoryless, weights"), c.weight_bits or c.state_bits or 0
+
+
+def details(rows: Mapping[str, Row]) -> Table:
+    """Every row: each seed, exactness, packed size, firing."""
+    made = [
+        [
+            r.name,
+            interval_text(r.interval),
+            ", ".join(f"{a:.2f}" for a in r.accuracies) or "–",
+            r.exact,
+            "–" if r.bits is None else size(r.bits),
+            "–" if r.rate is None else f"{r.rate:.4f}",
+            "–" if r.dead is None else f"{100 * r.dead:.1f} %",
+        ]
+        for r in rows.values()
+    ]
+    columns = ("network", "accuracy, %", "each seed", "integers", "packed", "rate", "dead")
+    return Table("Every network", columns, made)
+
+
+def trend_table(found: Sequence[Trend], claim: str) -> Table:
+    """One comparison a line."""
+    made = [
+        [t.name, str(t.bits), interval_text(t.difference), f"{t.difference.n:,} {t.pairs}", t.verdict]
+        for t in found
+        if t.claim == claim
+    ]
+    return Table(
+        f"Claim: {CLAIMS[claim]}",
+        ("quantized", "bits", "difference, points [95 % interval]", "pairs", "verdict"),
+        made,
+    )
+
+
+def failures(rows: Mapping[str, Row]) -> Table:
+    """Cells that could not be computed, and why."""
+    made = [[f"{r.name} seed {s}", why] for r in rows.values() for s, why in r.failed.items()]
+    return Table("Failed", ("network", "reason"), made)
+
+
+def notes(finished: Sequence[Finished], rows: Mapping[str, Row], options: Options) -> list[str]:
+    """What a reader must know of data, codec, intervals and the paper's numbers."""
+    cell = next(iter(rows.values())).cell
+    records = [f.record for f in finished if f.record is not None]
+    task = TASKS.get(cell.dataset)
+    seeds = max((len(r.done) for r in rows.values()), default=0)
+    made = [
+        f"Data: {records[0]['data'] if records else cell.dataset}; {records[0]['n'] if records else 0:,} test samples "
+        f"a seed. T = {cell.timesteps} in training and {cell.test_timesteps} in the test, {cell.epochs} epochs of each "
+        f"training in batches of {cell.batch_size}. Models are chosen on validation samples; spikes are counted.",
+        f"States are stored {options.stores}. Only what is kept between timesteps is so narrow. 1-bit weights are "
+        "binary, others uniform; PTQ estimates batch norms again from 10 batches, with everything quantized. "
+        "Memoryless networks start every timestep at rest (beta = 0): what they reach needs no membrane potential.",
+        "Intervals are Student's t over folds; folds share training samples, so they are somewhat too narrow."
+        if options.folds
+        else "Intervals are Student's t over seeds."
+        if seeds > 1
+        else "There is one seed: intervals are Wilson's, of its test samples, and say nothing of other seeds.",
+        "Networks with a float part have weights or states in full precision and no integer program. In the others, "
+        "torch, the reference engine and compiled code agree in every spike and stored code of the samples compared.",
+    ]
+    if options.folds:
+        made.append(
+            f"Seed s is trained on the other folds and tested on fold s of {options.folds}, of all samples pooled."
+        )
+    if task is not None and any(r.paper is not None for r in rows.values()):
+        same = "the same data set" if task.same else "another data set: compare the shape, not the level"
+        made.append(
+            f"Paper: arXiv 2404.19668, {task.paper}, {same}; means of 3 trials after up to 100 epochs or more."
+        )
+        made += paper.faults(task.paper)
+    if len({f.code for f in finished if f.code}) > 1:
+        made.append("Some cells were computed by an earlier intspike than others.")
+    return made
+
+
+def summary_of(rows: Mapping[str, Row], found: Sequence[Trend], options: Options) -> list[dict[str, Any]]:
+    """The summary: accuracies in per cent, then the differences behind the claims in points."""
+    command = options.command()
+    made: list[dict[str, Any]] = []
+
+    def add(name: str, i: Interval, goal: str | None) -> None:
+        made.append(
+            {
+                "name": name,
+                "value": i.value,
+                "low": i.low,
+                "high": i.high,
+                "n": i.n,
+                "goal": goal,
+                "command": command,
+            }
+        )
+
+    for r in rows.values():
+        if r.interval is not None:
+            add(r.name, r.interval, None)
+    dataset = next(iter(rows.values())).cell.dataset
+    for t in found:
+        add(f"{dataset}/{t.claim}/{t.name.lower().replace(', ', '-')}-{t.bits}", t.difference, ">= 0")
+    return made
+
+
+def markdown(table: Table) -> str:
+    """A table in Markdown."""
+    lines = [f"**{table.title}**", ""] if table.title else []
+    shown = [list(table.columns), *([str(c) for c in row] for row in table.rows)]
+    head, *body = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in shown]
+    return "\n".join([*lines, head, "|" + "---|" * len(table.columns), *body])
+
+
+def write_tables(finished: Sequence[Finished], options: Options, out: Path) -> list[dict[str, Any]]:
+    """table.md, table.csv (a line a row), cells.csv (a line a cell) and summary.json; returns the summary."""
+    rows = rows_of(finished)
+    found = trends(rows)
+    summary = summary_of(rows, found, options)
+    parts = [f"`{options.command()}`", *notes(finished, rows, options), *map(markdown, tables(rows, options))]
+    for claim in CLAIMS:
+        parts += [markdown(trend_table(found, claim)), f"This claim {verdicts(found, claim)}."]
+    parts.append(markdown(details(rows)))
+    if any(r.failed for r in rows.values()):
+        parts.append(markdown(failures(rows)))
+    _write(out / "table.md", "\n\n".join(parts) + "\n")
+    _write(out / "table.csv", _csv([_line(r) for r in rows.values()]))
+    _write(out / "cells.csv", _csv([_cell_line(f) for f in finished]))
+    write_json(out / "summary.json", summary)
+    return summary
+
+
+def _line(r: Row) -> dict[str, Any]:
+    i = r.interval
+    return {
+        "name": r.name,
+        "accuracy": None if i is None else round(i.value, 4),
+        "low": None if i is None or i.low is None else round(i.low, 4),
+        "high": None if i is None or i.high is None else round(i.high, 4),
+        "seeds": len(r.done),
+        "failed": len(r.failed),
+        "paper": r.paper,
+        "integers_compared": r.compared if r.cell.integer else None,
+        "packed_bits": r.bits,
+        "firing_rate": r.rate,
+        "dead_share": r.dead,
+    }
+
+
+def _cell_line(f: Finished) -> dict[str, Any]:
+    record = f.record or {}
+    measured = {k: record.get(k) for k in ("accuracy", "correct", "n")}
+    return {
+        "hash": f.hash,
+        "status": f.status,
+        **fields_of(f.cell),
+        **measured,
+        "seconds": f.seconds,
+        "reason": f.reason,
+    }  # type: ignore[call-overload]
+
+
+def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomic(path, lambda p: p.write_text(text, encoding="utf-8"))

@@ -1,0 +1,170 @@
+"""Computes one cell of the study: train or calibrate, test, and, where all is integers, lower and verify exactly."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from ... import train
+from ...data import Dataset, Split
+from ...errors import BadInput
+from ...ir.artifact import save
+from ...lower import lower, verify
+from ...measure import FiringCounts, dead, size_bits
+from ...nn import Network, calibrate, quantize
+from ...train.fit import history_to_dict
+from ..grid import Outcome
+from .cells import SquatCell
+from .tasks import LOSSES, Where, build, few, fold, load
+
+NETWORK, PROGRAM = "network.safetensors", "model.intspike"
+CALIBRATION = 10  # batches, of 100 samples
+BY_DEFINITION, BY_NATIVE = 16, 250  # test samples verified by the reference engine, and by compiled code
+AT_ONCE = 6250  # samples times timesteps of one test batch
+
+
+def compute(cell: SquatCell, files: Mapping[str, bytes], where: Where) -> Outcome:
+    """One network, from the files of its full-precision parent.
+
+    Raises:
+        Divergence: an engine disagrees with torch in any spike or stored code.
+        BadInput: a loss that is not finite, a subset or folds that the data do not have.
+    """
+    dataset = split_of(cell, where)
+    torch.manual_seed(cell.seed)
+    seconds: dict[str, float] = {}
+    history: list[train.Epoch] = []
+    began = time.perf_counter()
+    net = build(where, dataset)
+    _set_beta(net, cell)
+    if cell.scheme != "fp":
+        net.load_state_dict(load_tensors(files[NETWORK]))
+        net = quantize(net, cell.config())
+    if cell.scheme == "ptq":
+        net = calibrate(
+            net, dataset, batches=CALIBRATION, batch_size=min(100, len(dataset.train)), timesteps=cell.timesteps,
+            seed=cell.seed,
+        )  # fmt: skip
+    else:
+        net = _fit(net, dataset, cell, history)
+    seconds["train"] = time.perf_counter() - began
+    began = time.perf_counter()
+    tested = _test(net, dataset.test, cell.test_timesteps)
+    seconds["test"] = time.perf_counter() - began
+    kept = {NETWORK: save_tensors({k: t.detach().clone().contiguous() for k, t in net.state_dict().items()})}
+    began = time.perf_counter()
+    exact = _exact(net, dataset, cell, kept) if cell.integer else {"exact": None, "size_bits": None}
+    seconds["verify"] = time.perf_counter() - began
+    record: dict[str, Any] = {
+        "row": cell.row,
+        "data": dataset.source,
+        **tested,
+        **exact,
+        "weight": repr(cell.config().weight),
+        "state": repr(cell.config().state),
+        "history": history_to_dict(history),
+        "seconds": {k: round(s, 2) for k, s in seconds.items()},
+    }
+    return Outcome(record, kept)
+
+
+def split_of(cell: SquatCell, where: Where) -> Dataset:
+    """The samples of a cell: its fold or the data set's own splits, and its subset of them."""
+    dataset = load(where, cell.seed)
+    if cell.folds is not None:
+        dataset = fold(dataset, cell.folds, cell.seed, cell.seed)
+    return dataset if cell.subset is None else few(dataset, cell.subset)
+
+
+def _set_beta(net: Network, cell: SquatCell) -> None:
+    """The leak the cell asks for; without memory it is 0, and nothing is left of a timestep."""
+    beta = cell.beta if cell.memory else 0.0
+    if beta is None:
+        return
+    for group in net.layers:
+        equation, neuron = group.neuron.equation, group.neuron
+        if not hasattr(equation, "beta"):
+            what = "the memoryless control" if not cell.memory else f"beta = {beta:g}"
+            raise BadInput(
+                f"{group.name}: {what} needs neurons with a leak (beta), but {type(equation).__name__} has none; "
+                "use nn.LIF"
+            )
+        neuron.equation = replace(equation, beta=beta, **({} if cell.memory else {"learn_beta": False}))
+        with torch.no_grad():
+            learned = isinstance(neuron.beta, torch.nn.Parameter)
+            if learned and not cell.memory:
+                del neuron.beta
+                neuron.register_buffer("beta", torch.zeros(group.channels))
+            neuron.beta.fill_(beta)
+
+
+def _fit(net: Network, dataset: Dataset, cell: SquatCell, history: list[train.Epoch]) -> Network:
+    quantized = cell.scheme == "qat"
+    return train.fit(
+        net,
+        dataset,
+        epochs=cell.epochs,
+        learning_rate=cell.quantized_learning_rate if quantized else cell.learning_rate,
+        batch_size=cell.batch_size,
+        timesteps=cell.timesteps,
+        test_timesteps=cell.test_timesteps,
+        loss=LOSSES[cell.loss](),
+        seed=cell.seed,
+        history=history,
+    )
+
+
+def _test(net: Network, test: Split, timesteps: int) -> dict[str, Any]:
+    """Accuracy by spike counts, which samples are right, and how each layer fires."""
+    firing, right = FiringCounts(), np.zeros(len(test), bool)
+    batch = max(1, AT_ONCE // timesteps)
+    for at in range(0, len(test), batch):
+        index = np.arange(at, min(at + batch, len(test)))
+        record = net.eval().record(torch.from_numpy(test.batch(index, timesteps)))
+        firing.add({name: s.numpy().astype(np.uint8) for name, s in record.spikes.items()})
+        classes = record.spikes[net.output].sum(0).argmax(1).numpy()
+        right[index] = classes == test.labels[index]
+    layers = {
+        name: {"neurons": int(c.size), "rate": float(firing.rates[name].mean()), "dead": int(dead(c).sum())}
+        for name, c in firing.counts.items()
+    }
+    correct = int(right.sum())
+    return {
+        "accuracy": correct / len(test),
+        "correct": correct,
+        "n": len(test),
+        "right": np.packbits(right).tobytes().hex(),
+        "layers": layers,
+    }
+
+
+def right_of(record: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Which test samples a network classified rightly, [n]."""
+    bits = np.frombuffer(bytes.fromhex(record["right"]), np.uint8)
+    return np.unpackbits(bits)[: record["n"]].astype(bool)
+
+
+def _exact(net: Network, dataset: Dataset, cell: SquatCell, kept: dict[str, bytes]) -> dict[str, Any]:
+    """Lower the network, compare every spike and stored code, and count its bits."""
+    program = lower(net, input_shape=dataset.frame)
+    compared = verify(
+        net, program, dataset.test, timesteps=cell.test_timesteps, samples=BY_DEFINITION, native_samples=BY_NATIVE
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as scratch:
+        save(program, Path(scratch) / PROGRAM)
+        kept[PROGRAM] = (Path(scratch) / PROGRAM).read_bytes()
+    size = size_bits(program)
+    return {
+        "exact": [asdict(c) for c in compared],
+        "size_bits": {"total": size.total, **size.parts, "float32": size.float32},
+    }
