@@ -20,6 +20,7 @@ from ..native import gradient as gradients
 from ..native import synapse as synapses
 from ..native.dense_gradient import dense_gradient
 from ..native.synapse import ConvShape, DenseShape, Shape
+from ..native.weights import narrow
 from ..ops import Body
 from .frames import PARTS, Frames, Sink, Tile, part
 from .loop import C_TYPES, Neurons, pointers, prepare
@@ -81,20 +82,19 @@ class Layer:
 
     def _synapse(self, whole: bool) -> tuple[Any, NDArray[Any]]:
         """The forward kernel and the weights as it wants them; `sums` gets the type of its results."""
-        weight = self.weight.numpy()
         if not whole:
             self.sums = torch.empty(0)
             made = gradients.scatter(self.shape, self.cc)
-            return made.function, made.arrange(weight)
-        codes = np.rint(weight).astype(np.int8)
-        reach = float(self.weight.abs().flatten(1).sum(1).max()) * self.x.most  # of any partial sum
-        bits = 16 if reach < 1 << 15 else 32
+            return made.function, made.arrange(self.weight.numpy())
+        rows = self.weight.flatten(1).contiguous().numpy()
+        codes, most = narrow(rows, torch.get_num_threads(), self.cc)
+        bits = 16 if most * self.x.most < 1 << 15 else 32  # of any partial sum
         self.sums = torch.empty(0, dtype=torch.int16 if bits == 16 else torch.int32)
         if isinstance(self.shape, ConvShape):
             kernel = synapses.conv(self.shape, bits)
         else:
             kernel = synapses.dense(self.shape, bits)
-        return kernel.run, kernel.pack(codes)
+        return kernel.run, kernel.pack(codes.reshape(self.weight.shape))
 
     def moments(self) -> Tensor:
         """Sums and sums of squares of each channel's synaptic sums, float64 [2, C]."""

@@ -11,10 +11,12 @@
  */
 
 #define FEW (M <= 32) /* outputs */
-#define UNIT 64       /* inputs (few outputs) or outputs that a thread takes at a time */
+#define UNIT (M > 512 ? 128 : 64) /* inputs (few outputs) or outputs that a thread takes at a time */
 #define UNITS UP(FEW ? K : M, UNIT)
 #define BLOCK (FEW ? 256 : 512) /* frames */
-#define GROUPS UP(M, MOST_SUMS)
+#define PAIR 2 /* vectors of inputs at a time, so that a gradient is loaded once for both */
+#define WIDTH (PAIR * VL)
+#define GROUPS UP(M, MOST_SUMS / PAIR)
 #define SUMS UP(M, GROUPS) /* outputs whose sums stay in registers, where they are few */
 #define FRAMES 4
 #define COLUMNS 4 /* vectors of inputs at a time: FRAMES * COLUMNS sums in registers */
@@ -22,8 +24,6 @@
 #define K_PADDED (UP(K, 16) * 16 + 16) /* rows of a power of two would share the places of a cache */
 
 typedef float vector __attribute__((vector_size(4 * VL), aligned(4)));
-typedef int32_t whole __attribute__((vector_size(4 * VL)));
-typedef uint8_t small __attribute__((vector_size(VL), aligned(1)));
 
 #define ALIGNED(work) (float *)(((uintptr_t)(work) + 63) & ~(uintptr_t)63) /* thread-local memory is not so far */
 
@@ -49,24 +49,47 @@ void sort(int64_t first, int64_t last, int64_t N, const uint8_t *restrict x, uin
     (void)first, (void)last, (void)N, (void)x, (void)events, (void)from;
 }
 
-/* A vector of inputs with each of SUMS outputs. */
+/* Bytes as reals; compilers widen them one by one. */
+INLINE vector reals(const uint8_t *p)
+{
+#if VL == 16
+    return (vector)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+#elif VL == 8 && defined(__AVX2__)
+    return (vector)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+#else
+    vector v;
+    for (int i = 0; i < VL; i++)
+        v[i] = (float)p[i];
+    return v;
+#endif
+}
+
+/* PAIR vectors of inputs with each of SUMS outputs. */
 INLINE void outer(const int frames, const uint8_t *restrict x, const int64_t stride, const float *restrict g,
                   vector *restrict total)
 {
-    vector sum[SUMS];
+    vector sum[SUMS][PAIR];
 #pragma GCC unroll 32
     for (int o = 0; o < SUMS; o++)
-        sum[o] = (vector){0};
+#pragma GCC unroll 2
+        for (int q = 0; q < PAIR; q++)
+            sum[o][q] = (vector){0};
     for (int f = 0; f < frames; f++) {
-        const small bytes = *(const small *)(x + f * stride);
-        const vector v = __builtin_convertvector(__builtin_convertvector(bytes, whole), vector);
+        vector v[PAIR];
+#pragma GCC unroll 2
+        for (int q = 0; q < PAIR; q++)
+            v[q] = reals(x + f * stride + q * VL);
 #pragma GCC unroll 32
         for (int o = 0; o < SUMS; o++)
-            sum[o] += v * g[f * SUMS + o];
+#pragma GCC unroll 2
+            for (int q = 0; q < PAIR; q++)
+                sum[o][q] += v[q] * g[f * SUMS + o];
     }
 #pragma GCC unroll 32
     for (int o = 0; o < SUMS; o++)
-        total[o] = sum[o];
+#pragma GCC unroll 2
+        for (int q = 0; q < PAIR; q++)
+            total[o * PAIR + q] = sum[o][q];
 }
 
 void weights(int64_t first, int64_t last, int64_t N, const uint8_t *restrict x, const Y *restrict y,
@@ -79,7 +102,7 @@ void weights(int64_t first, int64_t last, int64_t N, const uint8_t *restrict x, 
              const uint32_t *restrict events, const int32_t *restrict from, float *restrict gweight)
 {
     static _Thread_local float work[GROUPS * BLOCK * SUMS + 16];
-    static _Thread_local uint8_t edge[BLOCK * VL];
+    static _Thread_local uint8_t edge[BLOCK * WIDTH];
     float *const g = ALIGNED(work); /* [GROUPS, BLOCK, SUMS] */
     const int64_t end = LESS(last * UNIT, K);
     (void)events, (void)from;
@@ -94,26 +117,31 @@ void weights(int64_t first, int64_t last, int64_t N, const uint8_t *restrict x, 
                 load_row(LESS(SUMS, M - q * SUMS), q * SUMS, y + at, gy + at, slope, offset,
                          g + (q * BLOCK + f) * SUMS);
             }
-        for (int64_t k = first * UNIT; k < end; k += VL) {
-            const int inside = (int)LESS(VL, K - k);
+        for (int f = 0; f < frames; f++)
+            for (int64_t k = first * UNIT; k < end; k += UNIT)
+                __builtin_prefetch(x + (n0 + f) * K + k);
+        for (int64_t k = first * UNIT; k < end; k += WIDTH) {
+            const int inside = (int)LESS(WIDTH, K - k);
             const uint8_t *in = x + n0 * K + k;
             int64_t stride = K;
-            if (inside < VL) { /* a vector would read past the last frame */
+            if (inside < WIDTH) { /* a vector would read past the last frame */
                 for (int f = 0; f < frames; f++)
-                    memcpy(edge + f * VL, in + (int64_t)f * K, (size_t)inside);
+                    memcpy(edge + f * WIDTH, in + (int64_t)f * K, (size_t)inside);
                 in = edge;
-                stride = VL;
+                stride = WIDTH;
             }
             for (int q = 0; q < GROUPS; q++) {
-                vector total[SUMS];
+                vector total[SUMS * PAIR];
                 outer(frames, in, stride, g + q * BLOCK * SUMS, total);
                 for (int o = 0; o < SUMS && q * SUMS + o < M; o++) {
                     float *restrict to = gweight + (int64_t)(q * SUMS + o) * K + k;
-                    if (inside == VL)
-                        *(vector *)to += total[o];
+                    const float *restrict row = (const float *)(total + o * PAIR);
+                    if (inside == WIDTH)
+                        for (int i = 0; i < WIDTH; i++)
+                            to[i] += row[i];
                     else
                         for (int i = 0; i < inside; i++)
-                            to[i] += total[o][i];
+                            to[i] += row[i];
                 }
             }
         }

@@ -13,6 +13,7 @@ from torch import Tensor
 from ...errors import BadInput
 from ..about import About
 from .base import TINY, Coded, WeightQuantizer, check_bits, search, straight_through
+from .nearest import nearest
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,9 @@ class Uniform(WeightQuantizer):
         if self.learn_step:
             per_step = rows.numel() // step.numel()
             step = _scaled_gradient(step, 1 / math.sqrt(per_step * self.high))
+        done = None if self.learn_step or self.mid_rise else nearest(rows, step, self.low, self.high)
+        if done is not None:
+            return Coded(done, step)
         inside = (rows / step[:, None]).clamp(self.low, self.high)
         return Coded(straight_through(inside, self._nearest(inside.detach())), step)
 
