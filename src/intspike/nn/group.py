@@ -140,7 +140,8 @@ class Group(torch.nn.Module):
 
     def _rows(self) -> Tensor:
         """Weights [C, K] of all synapses."""
-        return torch.cat([m.weight.flatten(1) for m in self.modules_of_synapses], 1)
+        rows = [m.weight.flatten(1) for m in self.modules_of_synapses]
+        return rows[0] if len(rows) == 1 else torch.cat(rows, 1)
 
     def coded(self, follow: bool = False) -> tuple[list[Tensor], Tensor]:
         """Weight codes of each synapse and the real value of one, [C] or [1], with straight-through gradients.
@@ -154,7 +155,7 @@ class Group(torch.nn.Module):
         if follow:
             move(self, self.weight.follow(rows.detach(), known))
         weights = [m.weight for m in self.modules_of_synapses]
-        parts = made.codes.split([w[0].numel() for w in weights], 1)
+        parts = [made.codes] if len(weights) == 1 else made.codes.split([w[0].numel() for w in weights], 1)
         return [part.reshape(w.shape) for part, w in zip(parts, weights, strict=True)], made.step
 
     def codes(self) -> list[Tensor]:
