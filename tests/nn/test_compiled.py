@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from intspike import nn
 from intspike.kernels import loop
-from intspike.kernels.frames import Frames
+from intspike.kernels.frames import Frames, from_tensor
 from intspike.native import compiler, dense_gradient, gradient, sets, synapse
 from intspike.nn import Network, quantize
 from intspike.nn import compiled as paths
@@ -183,6 +184,65 @@ def test_spikes_are_torchs_and_gradients_those_of_float64(network, config):
                 for m in g.modules_of_synapses:
                     m.weight.copy_((m.weight * 32).round())
     compare(net, x.expand(6, *x.shape))
+
+
+@pytest.mark.parametrize("static", [True, False])
+@pytest.mark.parametrize("config", ["4/4", "8/8, uniform, per tensor"])
+def test_dropout_stays_in_bytes(config, static, monkeypatch):
+    """Masks of images, of flattened images and of inputs; two readers of what was masked; and no layer leaves bytes."""
+
+    class Dropped(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.input, self.some = nn.Input(1 / 256), torch.nn.Dropout(0.2)
+            self.conv, self.conv_norm, self.conv_lif = (
+                torch.nn.Conv2d(1, 5, 3),
+                torch.nn.BatchNorm2d(5),
+                nn.LIF(),
+            )
+            self.second, self.third = torch.nn.Dropout(0.5), torch.nn.Dropout(0.3)
+            self.left, self.left_norm, self.left_lif = (
+                torch.nn.Linear(500, 9),
+                torch.nn.BatchNorm1d(9),
+                nn.LIF(),
+            )
+            self.right, self.right_norm, self.right_lif = (
+                torch.nn.Linear(500, 9),
+                torch.nn.BatchNorm1d(9),
+                nn.LIF(),
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            s = self.second(self.conv_lif(self.conv_norm(self.conv(self.some(self.input(x))))))
+            a = self.left_lif(self.left_norm(self.left(s.flatten(1))))
+            return a + self.right_lif(self.right_norm(self.right(self.third(s.flatten(1)))))
+
+    class Ending(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.last, self.lif = Dropped(), torch.nn.Linear(9, 4), nn.LIF(theta=0.3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.lif(self.last(self.body(x)))
+
+    torch.manual_seed(6)
+    net = quantize(Network(Ending()), CONFIGS[config])
+    for g in net.layers:
+        g.log_step += 0.013
+    net.register_forward_pre_hook(lambda *given: torch.manual_seed(8) and None)  # the same masks in doubles
+    x = torch.randint(0, 256, (3, 1, 12, 12) if static else (6, 3, 1, 12, 12), dtype=torch.uint8)
+    compare(net, x.expand(6, *x.shape) if static else x, 3e-6)
+    seen: list[Tensor] = []
+
+    def watched(x: Tensor, most: int) -> Frames:
+        seen.append(x)
+        return from_tensor(x, most)
+
+    monkeypatch.setattr(sys.modules["intspike.nn.network"], "from_tensor", watched)
+    masked = [net.train()(x.expand(6, *x.shape) if static else x) for _ in range(2)]
+    assert torch.equal(*masked)
+    assert [x.shape for x in seen] == [(6, 3, 9)] * 2  # the sum alone is a float tensor, once a pass
+    assert not torch.equal(masked[0], net.eval()(x.expand(6, *x.shape) if static else x))
 
 
 def test_inputs_that_change_with_time():

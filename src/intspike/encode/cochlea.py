@@ -49,7 +49,7 @@ class Cochlea:
     high: float = 3800.0
     window: float = 0.025
     floor: float = 0.1
-    adaptation: float = 0.7
+    adaptation: float = 0.5
     tau_adaptation: float = 0.05
     beta: float = 0.9
     gain: float = 0.07

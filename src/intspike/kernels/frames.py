@@ -92,6 +92,39 @@ class Sink:
                     self._receive(k, a, b, np.ascontiguousarray(waiting[:, a:b]))
 
 
+class Masked:
+    """A sink before which elements of each sample are taken out, for all timesteps.
+
+    Args:
+        sink: of the value that was masked.
+        kept: float32 [B, elements], 1 where an element is kept and 0 where not.
+    """
+
+    def __init__(self, sink: AnySink, kept: Tile):
+        self._sink, self._kept, self.shape = sink, kept, sink.shape
+
+    @property
+    def readers(self) -> int:
+        """Of the value that was masked: who reads this reads that."""
+        return self._sink.readers
+
+    @readers.setter
+    def readers(self, count: int) -> None:
+        self._sink.readers = count
+
+    def push(self, produce: Callable[[int, int, int, Tile], None]) -> None:
+        """See `Sink.push`."""
+
+        def masked(k: int, a: int, b: int, tile: Tile) -> None:
+            produce(k, a, b, tile)
+            tile *= self._kept[a:b]
+
+        self._sink.push(masked)
+
+
+AnySink = Sink | Masked
+
+
 def tiles(first: int, last: int, elements: int) -> Iterator[tuple[int, int]]:
     """Samples of a part in tiles; `elements` is the size of one sample over time."""
     step = max(1, _TILE_BYTES // (4 * elements))
@@ -125,7 +158,7 @@ class Frames:
     data: Tensor
     most: int
     link: Tensor | None = None
-    sink: Sink | None = None
+    sink: AnySink | None = None
     flat: bool = False
 
     @property
@@ -141,6 +174,14 @@ class Frames:
 
     def flattened(self) -> Frames:
         return replace(self, flat=True)
+
+    def masked(self, kept: Tensor) -> Frames:
+        """The same where `kept` (bools [1, B, C, ...]) holds, else 0, at all timesteps."""
+        last = kept.movedim(2, -1).contiguous()
+        sink = self.sink
+        if sink is not None:
+            sink = Masked(sink, last[0].flatten(1).float().numpy())
+        return replace(self, data=self.data * last, sink=sink)
 
     def read(self) -> None:
         """Count a reader that will push a gradient."""

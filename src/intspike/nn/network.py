@@ -309,6 +309,11 @@ class Network(torch.nn.Module):
             elif s.kind == "flatten" and isinstance(first := values[s.inputs[0]], Frames):
                 values[s.name] = first.flattened()
                 scales.setdefault(s.name, scales.get(s.inputs[0], 1.0))
+            elif s.kind == "dropout" and isinstance(first := values[s.inputs[0]], Frames):
+                values[s.name] = (
+                    first.masked(_kept(s.module, first.data, first.image)) if self.training else first
+                )
+                scales.setdefault(s.name, scales.get(s.inputs[0], 1.0))
             else:
                 inputs = [_tensor(values[i], 1.0 if integer else scales.get(i, 1.0)) for i in s.inputs]
                 values[s.name] = self._operation(s, inputs, integer)
@@ -371,8 +376,7 @@ class Network(torch.nn.Module):
             case "dropout":
                 if not self.training:
                     return x
-                # one mask a sample for all timesteps, and never a rescaled spike
-                return x * (torch.rand_like(x[:1]) >= s.module.p).to(x.dtype)
+                return x * _kept(s.module, x, tuple(x.shape[2:])).to(x.dtype)
             case "pool":
                 sums = integer and isinstance(s.module, torch.nn.AvgPool2d)
                 y = summed(s.module, x.flatten(0, 1)) if sums else s.module(x.flatten(0, 1))
@@ -389,6 +393,11 @@ def _tensor(v: Value, scale: float = 1.0) -> Tensor:
     if isinstance(v, Tensor):
         return v
     return v.tensor() if scale == 1 else v.tensor() * scale
+
+
+def _kept(dropout: torch.nn.Dropout, x: Tensor, image: tuple[int, ...]) -> Tensor:
+    """Where a dropout keeps spikes, [1, B, C, ...]: one mask a sample for all timesteps, and never a rescaled spike."""
+    return torch.rand((1, x.shape[1], *image), device=x.device, dtype=torch.float32) >= dropout.p
 
 
 def _called(n: fx.Node) -> str:
