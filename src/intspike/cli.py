@@ -1,4 +1,4 @@
-"""The command line: `intspike run`, `data`, `integers`, `show`, `export`, `info`."""
+"""The command line: `intspike run`, `study`, `data`, `integers`, `show`, `export`, `info`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from .errors import BadInput, IntspikeError, MissingDependency, did_you_mean
+from .errors import BadInput, IntspikeError, did_you_mean
+from .study.commands import app as study_app
+from .study.terminal import Bars, need_torch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +26,7 @@ data_app = typer.Typer(no_args_is_help=True, help="Data sets.")
 export_app = typer.Typer(no_args_is_help=True, help="Write a program in another form.")
 app.add_typer(data_app, name="data")
 app.add_typer(export_app, name="export")
+app.add_typer(study_app, name="study")
 
 console = Console()
 RECIPES = ("fashion-mnist",)
@@ -54,7 +55,7 @@ def run(
         raise BadInput(f"there is no recipe {recipe!r}; {did_you_mean(recipe, RECIPES)}")
     if loss not in ("counts", "steps"):
         raise BadInput(f"--loss must be counts or steps, not {loss!r}")
-    _need_torch()
+    need_torch()
     from .study import console as tables
     from .study import fashion_mnist
 
@@ -63,7 +64,7 @@ def run(
     )
     folder = out or Path("runs") / recipe
     try:
-        with _Bars(fashion_mnist.Watch) as watch:
+        with Bars(console) as watch:
             result = fashion_mnist.run(options, folder, force=force, watch=watch)
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped; the same command resumes from the last finished step")
@@ -122,7 +123,7 @@ def _show_quantizer(name: str, bits: int, codec: str, decay: str, beta: float, o
         raise BadInput(f"--codec must be after-reset or before-reset, not {codec!r}")
     if decay not in ("guaranteed", "nearest"):
         raise BadInput(f"--decay must be guaranteed or nearest, not {decay!r}")
-    _need_torch()
+    need_torch()
     from rich.table import Table
 
     from .study import quantizer
@@ -215,45 +216,6 @@ def _no_compiler() -> str:
     if os.environ.get("INTSPIKE_COMPILER", "").strip():
         return "none, because INTSPIKE_COMPILER=none: numpy and torch do the work"
     return "not found: numpy and torch do the work, about ten times slower; install gcc or clang"
-
-
-class _Bars:
-    """Progress bars for a run; lines of text go above them."""
-
-    def __init__(self, watch: Any):
-        self._base = watch
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[words]}"),
-            console=console,
-        )
-
-    def __enter__(self) -> Any:
-        progress = self._progress
-        progress.start()
-
-        class Drawn(self._base):  # type: ignore[misc, name-defined]
-            def start(self, task: str, total: int) -> Callable[[int, str], None]:
-                bar: TaskID = progress.add_task(task, total=total, words="")
-                return lambda done, words: progress.update(bar, completed=done, words=words)
-
-            def say(self, text: str) -> None:
-                progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-        return Drawn()
-
-    def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
-
-
-def _need_torch() -> None:
-    if importlib.util.find_spec("torch") is None:
-        raise MissingDependency(
-            "training needs torch, which is not installed; run: pip install 'intspike[torch]'"
-        )
 
 
 def main() -> None:

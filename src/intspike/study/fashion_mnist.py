@@ -27,6 +27,7 @@ from ..nn import Network, calibrate, quantize
 from ..quant import QuantConfig, ThresholdCentred, Uniform, UniformState
 from ..train.fit import history_to_dict
 from .folder import RunFolder, clear_disk_errors, write_atomic, write_json
+from .watch import Watch
 
 NAME = "fashion-mnist"
 REFERENCE = "fp32"
@@ -102,17 +103,6 @@ VARIANTS = (
         trained=True,
     ),
 )
-
-
-class Watch:
-    """What a run tells while it works; the command line draws it, the default is silent."""
-
-    def start(self, task: str, total: int) -> Callable[[int, str], None]:
-        """Begin a task of so many parts; the result is called with (parts done, a few words)."""
-        return lambda done, words: None
-
-    def say(self, text: str) -> None:
-        """A line for people."""
 
 
 @dataclass

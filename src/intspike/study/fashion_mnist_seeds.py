@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ..measure import mean_interval
-from .fashion_mnist import MAIN, REFERENCE, Options, Watch, run
+from .fashion_mnist import MAIN, REFERENCE, Options, run
 from .folder import write_atomic, write_json
 
 GOALS = {REFERENCE: ">= 85.5", MAIN: ">= 85.0"}
@@ -34,7 +34,7 @@ def main(
     options = Options(epochs, 0, batch_size=batch_size, data=str(data.resolve()) if data else None)
     rows: dict[int, dict[str, Any]] = {}
     for seed in (*range(first, seeds), *range(first)):
-        result = run(replace(options, seed=seed), work / str(seed), watch=Watch())
+        result = run(replace(options, seed=seed), work / str(seed))
         rows[seed] = result if isinstance(result, dict) else result.summary
         print(seed, rows[seed]["accuracy"], rows[seed]["seconds"]["total"], flush=True)
         write_tables(out, [rows[k] for k in sorted(rows)])

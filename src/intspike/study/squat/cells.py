@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ...errors import BadInput
-from ...quant import QuantConfig, StateQuantizer, ThresholdCentred, Uniform, UniformState, WeightQuantizer
+from ...quant import QuantConfig, StateQuantizer, ThresholdCentred, UniformState, weight_of
 
 Scheme = Literal["fp", "ptq", "qat"]
 Spacing = Literal["", "uniform", "threshold-centred"]
@@ -115,20 +115,11 @@ class SquatCell:
 
     def config(self) -> QuantConfig:
         """How it is quantized."""
-        weight = None if self.weight_bits is None else weight_quantizer(self.weight_bits)
+        weight = None if self.weight_bits is None else weight_of(self.weight_bits)
         state = (
             None if self.state_bits is None else state_quantizer(self.state_bits, self.spacing, self.stores)
         )
         return QuantConfig(weight, state)
-
-
-def weight_quantizer(bits: int) -> WeightQuantizer:
-    """1 bit is binary, more are uniform."""
-    if bits == 1:
-        from ...quant import Binary
-
-        return Binary()
-    return Uniform(bits)
 
 
 def state_quantizer(bits: int, spacing: str, stores: str) -> StateQuantizer:

@@ -1,0 +1,102 @@
+"""`intspike study`: grids of trainings, kept cell by cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from ..errors import BadInput
+from .terminal import Bars, need_torch
+
+app = typer.Typer(no_args_is_help=True, help="Grids of trainings: kept cell by cell, resumed, reported.")
+console = Console()
+
+
+@app.callback()
+def _group() -> None:
+    """Grids of trainings: kept cell by cell, resumed, reported."""
+
+
+@app.command()
+def squat(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Option(help="fashion-mnist")] = "fashion-mnist",
+    seeds: Annotated[int, typer.Option(help="how many, from 0")] = 3,
+    epochs: Annotated[int, typer.Option(help="of each training")] = 4,
+    bits: Annotated[str, typer.Option(help="of weights and states, 1..8")] = "8,4,2",
+    codec: Annotated[str, typer.Option(help="states are stored after-reset or before-reset")] = "after-reset",
+    subset: Annotated[int | None, typer.Option(help="training samples (default: all)")] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="cross-validate: seed s is tested on fold s of so many")
+    ] = None,
+    timesteps: Annotated[int | None, typer.Option(help="T in training (default: the data set's)")] = None,
+    test_timesteps: Annotated[
+        int | None, typer.Option(help="T in the test (default: the data set's)")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="samples per training step")] = 50,
+    learning_rate: Annotated[float, typer.Option(help="in full precision")] = 3e-3,
+    quantized_learning_rate: Annotated[float, typer.Option(help="in quantized training")] = 2e-3,
+    beta: Annotated[float | None, typer.Option(help="leak of all neurons (default: the data set's)")] = None,
+    loss: Annotated[str | None, typer.Option(help="counts, steps or mse (default: the data set's)")] = None,
+    data: Annotated[str | None, typer.Option(help="folder of the samples, or module:function")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="your model in place of the paper's, module:function")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="cells at once on this machine")] = 1,
+    backend: Annotated[str, typer.Option(help="loky (processes), dask or ray")] = "loky",
+    address: Annotated[str | None, typer.Option(help="of a Dask or Ray cluster")] = None,
+    out: Annotated[Path, typer.Option(help="the study's folder")] = Path("runs/squat"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="take the options of the folder's last study")
+    ] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="compute failed cells again")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="wait for another study on this folder")] = False,
+) -> None:
+    """Weights, membrane potentials and both at few bits, after training and in training, beside the paper's numbers.
+
+    Finished cells are kept and never computed again, whatever stops the study: the same command goes on.
+    """
+    need_torch()
+    from .squat.options import Options, recall
+    from .squat.study import run
+
+    given: dict[str, Any] = {
+        "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": _bits(bits), "codec": codec, "subset": subset,
+        "folds": folds, "timesteps": timesteps, "test_timesteps": test_timesteps, "batch_size": batch_size,
+        "learning_rate": learning_rate, "quantized_learning_rate": quantized_learning_rate, "beta": beta,
+        "loss": loss, "data": data, "model": model,
+    }  # fmt: skip
+    if resume:
+        said = {name: value for name, value in given.items() if _on_command_line(context, name)}
+        options = recall(out, said)
+    else:
+        options = Options(**given)
+    try:
+        with Bars(console) as watch:
+            study = run(
+                options, out, backend=backend, jobs=jobs, address=address, retry_failed=retry_failed, wait=wait,
+                watch=watch,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    failed = f"; {len(study.failed)} cells failed, --retry-failed computes them again" if study.failed else ""
+    console.print(
+        f"{len(study.cells)} cells{failed}. Open {out / 'report.html'}; numbers are in {out / 'summary.json'}, "
+        f"{out / 'table.csv'} and {out / 'table.md'}",
+        soft_wrap=True,
+    )
+
+
+def _bits(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(b) for b in text.split(","))
+    except ValueError:
+        raise BadInput(f"--bits must be numbers with commas, such as 8,4,2, not {text!r}") from None
+
+
+def _on_command_line(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

@@ -1,0 +1,48 @@
+"""What commands that train share: progress on the terminal, and torch or a word about it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from ..errors import MissingDependency
+from .watch import Watch
+
+
+class Bars(Watch):
+    """Progress bars; lines of text go above them. Where there is no terminal, only the lines are written."""
+
+    def __init__(self, console: Console):
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[words]}"),
+            console=console,
+        )
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def start(self, task: str, total: int) -> Callable[[int, str], None]:
+        bar: TaskID = self._progress.add_task(task, total=total, words="")
+        return lambda done, words: self._progress.update(bar, completed=done, words=words)
+
+    def say(self, text: str) -> None:
+        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def need_torch() -> None:
+    """Raise MissingDependency where torch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise MissingDependency(
+            "training needs torch, which is not installed; run: pip install 'intspike[torch]'"
+        )
