@@ -60,17 +60,20 @@ void NAME(pack)(const int8_t *w, uint8_t *packed)
     weight *dense = (weight *)(void *)packed; /* [CHUNK vectors][STEPS][...]: a block reads it from end to end */
     int8_t *event = (int8_t *)packed + DENSE_BYTES;
     memset(packed, 0, DENSE_BYTES + EVENT_BYTES);
-    for (int o = 0; o < M; o++) {
-        const int chunk = o / (CHUNK * LANES), width = LESS(CHUNK, VECTORS - chunk * CHUNK) * LANES;
-        const int event_chunk = o / (EVENT_CHUNK * EVENT_LANES);
-        const int event_width = LESS(EVENT_CHUNK, EVENT_VECTORS - event_chunk * EVENT_CHUNK) * EVENT_LANES;
-        weight *d = dense + (int64_t)chunk * CHUNK * LANES * STEPS * GROUP;
-        int8_t *e = event + (int64_t)event_chunk * EVENT_CHUNK * EVENT_LANES * K;
-        for (int k = 0; k < K; k++) {
-            d[((int64_t)(k / GROUP) * width + o % (CHUNK * LANES)) * GROUP + k % GROUP] = w[(int64_t)o * K + k];
-            e[(int64_t)k * event_width + o % (EVENT_CHUNK * EVENT_LANES)] = w[(int64_t)o * K + k];
-        }
-    }
+    for (int o0 = 0; o0 < M; o0 += 16) /* in blocks, or each byte would be a cache line of its own */
+        for (int k0 = 0; k0 < K; k0 += 64)
+            for (int o = o0; o < LESS(M, o0 + 16); o++) {
+                const int chunk = o / (CHUNK * LANES), width = LESS(CHUNK, VECTORS - chunk * CHUNK) * LANES;
+                const int event_chunk = o / (EVENT_CHUNK * EVENT_LANES);
+                const int event_width = LESS(EVENT_CHUNK, EVENT_VECTORS - event_chunk * EVENT_CHUNK) * EVENT_LANES;
+                weight *d = dense + ((int64_t)chunk * CHUNK * LANES * STEPS + o % (CHUNK * LANES)) * GROUP;
+                int8_t *e = event + (int64_t)event_chunk * EVENT_CHUNK * EVENT_LANES * K + o % (EVENT_CHUNK * EVENT_LANES);
+                const int8_t *in = w + (int64_t)o * K;
+                for (int k = k0; k < LESS(K, k0 + 64); k++) {
+                    d[(int64_t)(k / GROUP) * width * GROUP + k % GROUP] = in[k];
+                    e[(int64_t)k * event_width] = in[k];
+                }
+            }
 }
 
 /* Rows and vectors of outputs whose sums stay in registers. Both counts are constants, so loops unroll. */
