@@ -18,15 +18,16 @@ from compiler_report import lines_with, vectorized_lines, vectorizing_compiler
 from intspike import native
 from intspike.errors import BadInput
 from intspike.native import FAST, memory
-from intspike.quant import ThresholdCentred, UniformState, codec
+from intspike.quant import PowerOfTwoState, ThresholdCentred, UniformState, codec
 from intspike.quant.codec import oracle
 from intspike.quant.storage import storage_of
 
 BOTH = ("after reset", "before reset")
 STATES: list[Any] = [
     ThresholdCentred(bits, stores, spacing)
-    for bits, stores, spacing in itertools.product(range(1, 9), BOTH, ("even", "exponential"))
+    for bits, stores, spacing in itertools.product(range(1, 9), BOTH, ("even", "exponential", "compander"))
 ]
+STATES += [PowerOfTwoState(bits, stores) for bits in (1, 2, 3) for stores in BOTH]
 STATES += [UniformState(bits, 0.0, 2.0, stores) for bits in (1, 2, 3, 4, 8, 12, 16) for stores in BOTH]
 STATES += [UniformState(bits, -1.5, 3.0, stores, "wrap") for bits in (3, 8, 16) for stores in BOTH]
 THETAS = (1.0, 0.3, 7.25, 1e-3, 160.0)
@@ -84,7 +85,7 @@ def test_no_value_crosses_theta_rest_stays_and_storing_twice_is_storing_once(sta
     assert not inside[u.isnan()].any()
 
 
-@pytest.mark.parametrize("state", [s for s in STATES if isinstance(s, ThresholdCentred)], ids=label)
+@pytest.mark.parametrize("state", [s for s in STATES if not isinstance(s, UniformState)], ids=label)
 def test_levels_are_fractions_of_theta_and_the_nearest_is_taken(state):
     for theta in THETAS:
         s = storage_of(state, theta)

@@ -15,21 +15,21 @@ from intspike.ir.check import check_neuron
 from intspike.neuron import LIF
 from intspike.neuron.constants import constants
 from intspike.ops import Carry, Dyadic, Shift, trace
-from intspike.quant import ThresholdCentred, UniformState, form_of
-from intspike.quant.levels import exponential
+from intspike.quant import PowerOfTwoState, StateQuantizer, ThresholdCentred, UniformState, form_of
 
 BOTH = ("after reset", "before reset")
-ALL_LEVELS = [
+ALL_LEVELS: list[StateQuantizer] = [
     ThresholdCentred(bits, stores, spacing)
-    for bits, stores, spacing in itertools.product(range(1, 9), BOTH, ("even", "exponential"))
+    for bits, stores, spacing in itertools.product(range(1, 9), BOTH, ("even", "exponential", "compander"))
 ]
+ALL_LEVELS += [PowerOfTwoState(bits, stores) for bits, stores in itertools.product((1, 2, 3), BOTH)]
 
 
-def check(state: ThresholdCentred | UniformState, neuron: LIF, theta: np.ndarray) -> None:
+def check(state: StateQuantizer, neuron: LIF, theta: np.ndarray) -> None:
     """A layer of neurons stored so breaks no rule of the program."""
     form, one = form_of(state, None), np.ones_like(theta)
     more = {}
-    if isinstance(state, ThresholdCentred):
+    if not isinstance(state, UniformState):
         more["fractions"] = state.fractions
     else:
         codec = state.codec
@@ -42,7 +42,7 @@ def check(state: ThresholdCentred | UniformState, neuron: LIF, theta: np.ndarray
 
 
 @pytest.mark.parametrize("compare", [">=", ">"])
-@pytest.mark.parametrize("state", ALL_LEVELS, ids=lambda s: f"{s.bits} {s.stores} {s.spacing}")
+@pytest.mark.parametrize("state", ALL_LEVELS, ids=repr)
 def test_every_set_of_levels_makes_a_legal_neuron(state, compare):
     levels = state.fractions
     assert len(levels) == 1 << state.bits
@@ -98,8 +98,52 @@ def test_exponential_levels_are_finest_at_the_threshold(bits):
     kept = (away != 0) & (away != -1)  # rest was moved to 0
     assert (np.diff(steps[kept]) < 0).all()
     assert levels[0] == -1
-    with pytest.raises(BadInput, match=r"the base of exponential levels must be in 0\.\.1, not 1"):
-        exponential(4, "after reset", base=1)
+
+
+@pytest.mark.parametrize("stores", BOTH)
+@pytest.mark.parametrize("spacing", ["exponential", "compander"])
+@pytest.mark.parametrize("steepness", [1.0, 1.5, 16.0, 200.0])
+def test_curved_spacings_are_as_steep_as_they_say(spacing, stores, steepness):
+    """On each side the spacing grows geometrically, from the threshold to `steepness` times as much at the end."""
+    counts = (64, 0) if stores == "after reset" else (40, 24)
+    state = ThresholdCentred(
+        6, stores, spacing, counts=counts, steepness=(steepness, steepness), ends=(-3.0, 4.0)
+    )
+    levels = np.array(state.fractions)
+    assert ((levels < 1).sum(), (levels >= 1).sum()) == counts
+    for side, reach in ((levels[: counts[0]][::-1], 4.0), (levels[counts[0] :], 3.0)):
+        if not len(side):
+            continue
+        distances = np.abs(side - 1)
+        n = len(side)
+        first, second = distances[:2]
+        if spacing == "compander":  # the middles of n steps
+            assert first < reach / n / 2 * (1 + 1e-9)
+            assert distances[-1] < reach
+        elif side is not levels[counts[0] :] and stores == "after reset":
+            assert distances[-1] == pytest.approx(reach)
+        steps = np.diff(distances)
+        rest = np.abs(steps[1:] / steps[:-1] - steepness ** (1 / n)) > 1e-6
+        assert rest.sum() <= 3  # the ratios that see the level moved to 0
+        assert second > first
+
+
+def test_the_mu_law_by_hand():
+    """n = 2 steps below the threshold, R = 2, mu = 3: y = 1/4 and 3/4 expand to R (4^y - 1) / 3."""
+    state = ThresholdCentred(
+        2, "before reset", "compander", counts=(2, 2), steepness=(4.0, 9.0), ends=(-1.0, 3.0)
+    )
+    assert state.fractions[0] == 0  # 1 - 2 * (4^.75 - 1) / 3 = -.22 is the nearest to rest
+    assert state.fractions[1] == pytest.approx(1 - 2 * (4**0.25 - 1) / 3)
+    assert state.fractions[2:] == pytest.approx([1 + 2 * (9**y - 1) / 8 for y in (0.25, 0.75)])
+
+
+def test_levels_at_powers_of_two_from_the_threshold():
+    assert PowerOfTwoState(2).fractions == (-1, 0, 1 / 2, 3 / 4)
+    assert PowerOfTwoState(3).fractions == (-1, 0, 1 / 2, 3 / 4, 7 / 8, 15 / 16, 31 / 32, 63 / 64)
+    for bits, stores in itertools.product((1, 2, 3), BOTH):
+        distances = np.abs(1 - np.array(PowerOfTwoState(bits, stores).fractions))
+        assert (np.frexp(distances)[0] == 0.5).all()
 
 
 def test_the_leak_follows_the_bits_and_the_decay_the_state():
@@ -125,7 +169,22 @@ def test_the_leak_follows_the_bits_and_the_decay_the_state():
             lambda: ThresholdCentred(4, stores="after"),
             "stores must be 'after reset' or 'before reset', not 'after'",
         ),
-        (lambda: ThresholdCentred(4, spacing="log"), "spacing must be 'even' or 'exponential', not 'log'"),
+        (
+            lambda: ThresholdCentred(4, spacing="log"),
+            "spacing must be 'even', 'exponential' or 'compander', not 'log'",
+        ),
+        (lambda: ThresholdCentred(4, counts=(8, 8)), "counts is of the curved spacings"),
+        (
+            lambda: ThresholdCentred(4, "before reset", "compander", counts=(16, 0)),
+            "counts of levels must add up to 16, at least one on each side, not 16 and 0",
+        ),
+        (
+            lambda: ThresholdCentred(4, spacing="compander", counts=(15, 1)),
+            "add up to 16, all of them below the threshold",
+        ),
+        (lambda: ThresholdCentred(4, spacing="compander", steepness=(0.5, 1)), "at least 1, not (0.5, 1)"),
+        (lambda: ThresholdCentred(4, spacing="exponential", ends=(-1, 1)), "below 0 and above 1, not at"),
+        (lambda: PowerOfTwoState(4), "the bits of a power-of-two state must be an integer in 1..3, not 4"),
         (lambda: ThresholdCentred(4, decay="none"), "decay must be 'guaranteed' or 'nearest', not 'none'"),
         (
             lambda: ThresholdCentred(4, gradient="block"),

@@ -313,12 +313,10 @@ def _snaps(layer: str, group: Group, made: Integers) -> list[Parameter]:
             what = f"{kind} leak {real.min():g}..{real.max():g} for beta {wanted}"
             found.append(Parameter(layer, "beta", "exact" if moved == 0 else "snapped", lsb, what))
     if "u.levels" in made.constants:
-        state = group.state
-        fractions = np.asarray(state.fractions)  # type: ignore[union-attr]
-        exact = fractions * made.exact["theta"][:, None]
+        exact = made.exact["levels"]
         lsb = float(np.abs(made.constants["u.levels"] - exact)[~made.constant].max(initial=0.0))
         found.append(
-            Parameter(layer, "levels", "snapped" if lsb else "exact", lsb, f"{len(fractions)} a channel")
+            Parameter(layer, "levels", "snapped" if lsb else "exact", lsb, f"{exact.shape[1]} a channel")
         )
     else:
         shifts = made.constants["u.shift"]

@@ -20,30 +20,42 @@ from .base import Neuron
 
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
+Fractions = Sequence[float] | Reals
 
 
-def table_levels(neuron: Neuron, codec: Table, theta: Ints, fractions: Sequence[float]) -> tuple[Ints, Ints]:
+def table_levels(neuron: Neuron, codec: Table, theta: Ints, fractions: Fractions) -> tuple[Ints, Ints]:
     """Levels [C, 2^n] and boundaries [C, 2^n - 1] of a table: midpoints, but every threshold is a boundary.
+
+    Args:
+        fractions: [2^n], or [C, 2^n] where channels have levels of their own; then all of them have as many below a
+            threshold.
 
     Raises:
         BadInput: levels that are not increasing, without rest, on the wrong side of the threshold, or so close
             that two of them are one integer.
     """
-    f = np.asarray(fractions, np.float64)
-    if len(f) != codec.high + 1 or not (np.diff(f) > 0).all() or f[codec.rest] != 0:
+    rows = np.atleast_2d(np.asarray(fractions, np.float64))
+    f = rows[0]
+    if len(f) != codec.high + 1 or not (np.diff(rows) > 0).all() or rows[:, codec.rest].any():
         raise BadInput(
             f"a table of {codec.bits} bits must have {codec.high + 1} increasing levels with 0 at code "
             f"{codec.rest}, not {list(map(float, f))}"
         )
     strict = neuron.compare == ">"
     after = codec.stores == "after reset"
-    if after and f[-1] >= 1:
-        raise BadInput(f"levels stored after reset must lie below threshold (1), not reach {f[-1]:g}")
-    levels = fixed.half_up(f * theta[:, None].astype(np.float64))
+    if after and rows[:, -1].max() >= 1:
+        raise BadInput(
+            f"levels stored after reset must lie below threshold (1), not reach {rows[:, -1].max():g}"
+        )
+    levels = fixed.half_up(rows * theta[:, None].astype(np.float64))
     thresholds: dict[int, Ints] = {}  # by the boundary that a threshold is
     for d in range(1, neuron.spikes + 1) if not after else (1,):
         first = d * theta + strict  # the smallest membrane that fires d times
         above = int((f < d).sum())  # the first code that fires d times
+        if ((rows < d).sum(1) != above).any():
+            raise BadInput(
+                f"all channels must have as many levels below {d} thresholds, not other numbers of them"
+            )
         levels[:, :above] = np.minimum(levels[:, :above], first[:, None] - 1)
         if after:
             continue
@@ -136,7 +148,7 @@ def constants(
     bias: Ints,
     theta: Ints,
     beta: Reals | None = None,
-    fractions: Sequence[float] | None = None,
+    fractions: Fractions | None = None,
     shift: Ints | None = None,
 ) -> dict[str, Ints]:
     """Every parameter that the body of `neuron` in `form` reads, as integers.
@@ -145,7 +157,7 @@ def constants(
         gain: signed power of two that a sum is multiplied with.
         bias, theta: in LSB of the membrane.
         beta: real leak of a neuron that has one.
-        fractions: levels of a table in units of theta.
+        fractions: levels of a table in units of theta, [2^n] or [C, 2^n].
         shift: step 2^shift of a uniform code.
     """
     codec = form.codec

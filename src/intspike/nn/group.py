@@ -18,8 +18,8 @@ from .. import kernels
 from ..errors import BadInput
 from ..kernels import oracle
 from ..neuron.constants import table_levels
-from ..ops import Form, trace
-from ..quant import QuantConfig, StateQuantizer, ThresholdCentred, UniformState, WeightQuantizer, form_of
+from ..ops import Form, Table, trace
+from ..quant import QuantConfig, StateQuantizer, UniformState, WeightQuantizer, form_of
 from .checks import check_frame
 from .integers import Integers, neuron_integers, prove_exact, real_current_numbers
 from .kept import keep, kept, move
@@ -128,7 +128,7 @@ class Group(torch.nn.Module):
             )
         try:
             trace(equation, self.form)
-            if isinstance(state, ThresholdCentred):
+            if isinstance(state.codec, Table):
                 table_levels(equation, state.codec, np.array([1 << 2 * state.resolution]), state.fractions)
         except BadInput as e:
             raise BadInput(f"{self.name}: {e}") from None

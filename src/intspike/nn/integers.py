@@ -13,7 +13,8 @@ from torch import Tensor
 from ..errors import RangeExceeded
 from ..neuron.constants import constants, real_beta
 from ..ops import Form
-from ..quant import ThresholdCentred
+from ..quant import UniformState
+from .kept import kept
 from .neuron import Neuron
 
 Ints = NDArray[np.int64]
@@ -31,7 +32,7 @@ class Integers:
         codes: weight codes of each synapse, [N, ...].
         constants: every parameter the neuron's body reads, per channel.
         unit: real value of one LSB of the membrane, [C].
-        exact: theta and bias before rounding, in LSB: what snapping moved.
+        exact: theta, bias and levels before rounding, in LSB: what snapping moved.
         constant: channels whose gain is too near zero to matter, [C].
     """
 
@@ -97,12 +98,16 @@ def neuron_integers(
     beta = neuron.beta.double().clamp(0, 1)
     thetas = theta_lsb.detach().numpy().astype(np.int64)
     shift = None
-    if not isinstance(state, ThresholdCentred):
+    fractions = None
+    if isinstance(state, UniformState):
         codec = state.codec
         widest = np.maximum(
             state.high * thetas / max(codec.high, 1), state.low * thetas / codec.low if codec.low else 0
         )
         shift = np.ceil(np.log2(np.maximum(widest, 1))).astype(np.int64)
+    else:
+        fractions = state.levels_of(kept(neuron))
+        exact["levels"] = fractions * exact["theta"][:, None]
     made = constants(
         equation,
         form,
@@ -110,7 +115,7 @@ def neuron_integers(
         bias=bias_lsb.detach().numpy().astype(np.int64),
         theta=thetas,
         beta=real_beta(form.leak, beta.detach().numpy()),
-        fractions=state.fractions if isinstance(state, ThresholdCentred) else None,
+        fractions=None if fractions is None else fractions.detach().numpy(),
         shift=shift,
     )
     tensors: dict[str, Tensor] = {p: torch.from_numpy(a).float() for p, a in made.items()}

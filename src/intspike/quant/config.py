@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import BadInput, did_you_mean
 from ..ops import Carry, Dyadic, Leak, Shift
-from .state import StateQuantizer, ThresholdCentred, UniformState
+from .state import StateQuantizer
 from .weight import WeightQuantizer
 
 _FIELDS = ("weight", "state", "leak", "bias")
@@ -44,7 +44,7 @@ class QuantConfig:
     def __post_init__(self) -> None:
         for name, value, kinds in (
             ("weight", self.weight, (WeightQuantizer,)),
-            ("state", self.state, (ThresholdCentred, UniformState)),
+            ("state", self.state, (StateQuantizer,)),
             ("leak", self.leak, (Carry, Shift, Dyadic)),
         ):
             if value is not None and not isinstance(value, kinds):  # pyright: ignore[reportUnnecessaryIsInstance]

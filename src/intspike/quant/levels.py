@@ -6,7 +6,9 @@ one level at or above it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Literal
 
 from ..errors import BadInput
 from ..ops import codec
@@ -43,26 +45,54 @@ def even(bits: int, stores: codec.Stores) -> tuple[float, ...]:
     return (*below, *inside, *(1 + 2 * j / (3 * eighth) for j in range(3 * eighth)))
 
 
-def exponential(bits: int, stores: codec.Stores, base: float = 0.5) -> tuple[float, ...]:
-    """SQUAT's threshold-centred exponential levels, corrected: finest at the threshold, with rest a level.
+def curved(
+    bits: int,
+    stores: codec.Stores,
+    spacing: Literal["exponential", "compander"],
+    counts: tuple[int, int] | None = None,
+    steepness: tuple[float, float] = (16.0, 16.0),
+    ends: tuple[float, float] = (-1.0, 2.5),
+) -> tuple[float, ...]:
+    """Levels that are finest at the threshold: on each side their distance to it is R (s^x - 1) / (s - 1).
 
-    From the bottom -1 up to the threshold the distance to it shrinks geometrically, l_j = 1 - 2 (m^j - m^n) /
-    (1 - m^n), and grows again above it; the level nearest to 0 is moved to 0 (snnTorch's set has no rest).
+    R is the range of the side, s its steepness: neighbours at the end of the range lie s times as far apart as at the
+    threshold. x counts the n levels of the side, from the threshold outwards:
 
-    Source: the closed form of snnTorch's `state_quant` (arXiv 2404.19668 prints an equation that is no quantizer).
+    - "exponential", SQUAT's codebook: k / n for k = 1..n below, so that the last is the end of the range, and for
+      k = 0..n-1 above. With the ratio m = s^(-1/n) of neighbouring distances this is snnTorch's closed form.
+    - "compander": (k - 1/2) / n on both sides, the middles of n equal steps of the compressed potential
+      (mu-law, mu = s - 1).
+
+    The level nearest to 0 is moved to 0, the rest.
+
+    Args:
+        counts: levels below the threshold, and at or above it; None: see `ThresholdCentred`.
+        steepness: below and above; at least 1, which is even.
+        ends: of the range, in thresholds.
+
+    Source: snnTorch's `state_quant` (arXiv 2404.19668 prints an equation that is no quantizer); there rest is no level.
     """
-    if not 0 < base < 1:
-        raise BadInput(f"the base of exponential levels must be in 0..1, not {base}")
     count = 1 << bits
-    below = count if stores == "after reset" else count - max(1, count * 3 // 8)
-    m = base ** (4 / below)  # so that the spread does not depend on the number of codes
-    levels = [1 - 2 * (m**j - m**below) / (1 - m**below) for j in range(below)]
+    default = (
+        (count, 0) if stores == "after reset" else (count - max(1, count * 3 // 8), max(1, count * 3 // 8))
+    )
+    below, above = counts or default
+    if below + above != count or below < 1 or (above < 1 if stores == "before reset" else above != 0):
+        one = "at least one on each side" if stores == "before reset" else "all of them below the threshold"
+        raise BadInput(f"counts of levels must add up to {count}, {one}, not {below} and {above}")
+    if not all(1 <= s < math.inf for s in steepness):
+        raise BadInput(f"steepness must be two numbers of at least 1, not {steepness}")
+    if not -math.inf < ends[0] < 0 < 1 < ends[1] < math.inf:
+        raise BadInput(f"ends must lie below 0 and above 1, not at {ends}")
+
+    def distance(x: float, s: float) -> float:
+        return x if s == 1 else (s**x - 1) / (s - 1)
+
+    first, second = (0.0, 0.0) if spacing == "exponential" else (0.5, -0.5)
+    levels = [1 - (1 - ends[0]) * distance((k - first) / below, steepness[0]) for k in range(below, 0, -1)]
     nearest = min(range(below), key=lambda j: abs(levels[j]))
     levels[nearest] = 0.0
-    above = count - below
-    if above:
-        k = base ** (4 / above)
-        levels += [1 + 1.5 * (k ** (above - j) - k**above) / (1 - k**above) for j in range(above)]
+    levels += [1 + (ends[1] - 1) * distance((k - second) / above, steepness[1]) for k in range(above)]
     return tuple(levels)
 
 

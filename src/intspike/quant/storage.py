@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInput
-from .state import StateQuantizer, ThresholdCentred, UniformState
+from .state import StateQuantizer, UniformState
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ def storage_of(state: StateQuantizer, theta: float) -> Storage:
         raise BadInput(
             f"theta must be a positive number, not {theta!r}; of a tensor, take float(theta) outside the loop"
         )
-    return _table(state, theta) if isinstance(state, ThresholdCentred) else _uniform(state, theta)
+    return _uniform(state, theta) if isinstance(state, UniformState) else _table(state, theta)
 
 
-def _table(state: ThresholdCentred, theta: float) -> Storage:
+def _table(state: StateQuantizer, theta: float) -> Storage:
     real, one = np.asarray(state.fractions, np.float64), np.float32(theta)
     levels = (real * theta).astype(np.float32)
     below = int((real < 1).sum())

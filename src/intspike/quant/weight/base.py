@@ -6,8 +6,8 @@ Weights come as rows [N, K]: a row holds all weights of one output channel, of a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import Field, dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -43,6 +43,7 @@ class WeightQuantizer:
     bits: int
     WIDTHS: ClassVar[Sequence[int]]
     ABOUT: ClassVar[About]
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     @property
     def low(self) -> int:
