@@ -50,7 +50,7 @@ Work = Callable[[Any, Mapping[str, bytes]], Outcome]
 
 
 def fields_of(cell: Cell) -> dict[str, Any]:
-    """The fields of a cell as they stand in JSON.
+    """The fields of a cell as they stand in JSON; one that holds its default is left out, so that a study may grow.
 
     Raises:
         BadInput: no frozen dataclass, or a field that is not plain.
@@ -58,7 +58,11 @@ def fields_of(cell: Cell) -> dict[str, Any]:
     parameters = getattr(cell, "__dataclass_params__", None)
     if parameters is None or not parameters.frozen:
         raise BadInput(f"a cell must be a frozen dataclass, not {type(cell).__name__}")
-    values = {f.name: getattr(cell, f.name) for f in dataclasses.fields(cell)}  # type: ignore[arg-type]
+    values = {
+        f.name: getattr(cell, f.name)
+        for f in dataclasses.fields(cell)  # type: ignore[arg-type]
+        if getattr(cell, f.name) != f.default
+    }
     return {name: _plain(f"{type(cell).__name__}.{name}", value) for name, value in values.items()}
 
 

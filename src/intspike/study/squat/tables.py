@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ...measure import Interval
 from ..folder import write_atomic, write_json
 from ..grid import Finished
-from ..grid.cell import fields_of
 from ..report.content import Table
 from ..report.style import size
 from . import paper
@@ -229,7 +229,7 @@ def _cell_line(f: Finished) -> dict[str, Any]:
     return {
         "hash": f.hash,
         "status": f.status,
-        **fields_of(f.cell),
+        **asdict(f.cell),  # type: ignore[call-overload]
         **measured,
         "seconds": f.seconds,
         "reason": f.reason,
