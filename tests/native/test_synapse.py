@@ -20,7 +20,7 @@ from intspike.native.synapse import ConvShape, DenseShape, Path, aligned
 
 PLAIN = "plain"  # no intrinsics, as on a processor that has no path of its own
 EVERY_SET = (*sets(), *((PLAIN,) if sets() else ()))
-PATHS: tuple[Path, ...] = ("dense", "events", "fastest")
+PATHS: tuple[Path, ...] = ("dense", "events", "scatter", "fastest")
 every_set = pytest.mark.parametrize(
     "march", EVERY_SET or [pytest.param("", marks=pytest.mark.skip("no compiler"))]
 )

@@ -8,6 +8,7 @@
  * window stay in registers, so they are never written.
  *   dense: all steps; several windows and vectors of channels share what they load.
  *   events: for each position only the steps whose inputs are not all zero, listed first.
+ *   scatter: each nonzero input adds a row of weights to all sums that it reaches, one row of a kernel at a time.
  */
 #define ROW (KW * CI)
 #define STEPS UP(ROW, GROUP)
@@ -35,8 +36,8 @@
 /* Where skipping becomes slower than the dense path: permille of groups that are not zero. Costs of a position, measured,
  * in hundredths of a cycle: every step in the dense path, the list, a listed step (three loads and those of weights,
  * which are slower where they leave the first cache). */
-#if GROUP == 4
 #define DENSE_COST (55 * VECTORS * KH * STEPS)
+#if GROUP == 4
 #define LIST_COST (4500 + 400 * KH * UP(STEPS, 32))
 #define STEP_COST (50 * (3 * UP(VECTORS, 4) + VECTORS))
 #define MOST_SHARE (KH * STEPS * LESS(4, VECTORS) * BYTES > 32 << 10 ? 360 : 450)
@@ -51,32 +52,58 @@
 #if BITS == 16
 #define RESULT int16_t
 #define STORE vec_store_16
+#define WIDE vec_16
+#define CODES codes_16
 #else
 #define RESULT int32_t
 #define STORE vec_store_32
+#define WIDE vec
+#define CODES codes_32
 #endif
+
+/* Scattering. Sums lie [SUM_H][SPREAD_W][CO]; columns that no kernel begins at take what falls outside. */
+#define WIDE_LANES (BYTES / (int)sizeof(RESULT))
+#define REACH (KW * CO) /* of an input, in a row of sums */
+#define REACH_VECTORS UP(REACH, WIDE_LANES)
+#define OUT_VECTORS UP(CO, WIDE_LANES)
+#define SPREAD_W (PADDED_W + KW - 1)
+#define SPREAD (SUM_H * SPREAD_W * CO + WIDE_LANES)
+#define SCATTERS (STRIDE_H == 1 && STRIDE_W == 1 && SPREAD * (int)sizeof(RESULT) <= 128 << 10)
+#define SCATTER_BYTES (SCATTERS ? (int64_t)CI * KH * REACH_VECTORS * WIDE_LANES : 0)
+/* How many nonzero inputs make it slower than the faster other way. Costs, measured, in hundredths of a cycle: of an
+ * input, and of clearing, pooling and rows of unknown length. */
+#define INPUT_COST (400 + 100 * REACH_VECTORS * KH * SUM_H / H * (CO * (int)sizeof(RESULT) % BYTES ? 2 : 1))
+#define SPREAD_COST (350 * POSITIONS * OUT_VECTORS + 4000 * H)
+#define MOST_INPUTS (GROUP == 4 ? MORE(0, (POSITIONS * DENSE_COST - SPREAD_COST) / INPUT_COST) * (SKIPS ? 4 : 7) / 10 : 0)
 
 int64_t NAME(packed_bytes)(void);
 void NAME(pack)(const int8_t *w, uint8_t *packed);
 void NAME(run)(int64_t first, int64_t last, const uint8_t *x, const uint8_t *packed, const int32_t *flip, RESULT *y,
                uint8_t *winner, int64_t permille);
 
+#define STEP_BYTES ((KH * STEPS + 1) * STEP * (int64_t)sizeof(weight)) /* one more step, of zeros */
+
 int64_t NAME(packed_bytes)(void)
 {
-    return (KH * STEPS + 1) * STEP * (int64_t)sizeof(weight); /* one more step, of zeros */
+    return STEP_BYTES + SCATTER_BYTES;
 }
 
 /* w [CO, CI, KH, KW] */
 void NAME(pack)(const int8_t *w, uint8_t *packed)
 {
     weight *to = (weight *)(void *)packed;
+    int8_t *spread = (int8_t *)packed + STEP_BYTES; /* [CI][KH][KW, the last first][CO] */
+    (void)spread;
     memset(packed, 0, (size_t)NAME(packed_bytes)());
     for (int o = 0; o < CO; o++)
         for (int i = 0; i < CI; i++)
             for (int a = 0; a < KH; a++)
                 for (int b = 0; b < KW; b++) {
                     const int at = b * CI + i;
-                    to[(a * STEPS + at / GROUP) * STEP + o * GROUP + at % GROUP] = w[((o * CI + i) * KH + a) * KW + b];
+                    const int8_t code = w[((o * CI + i) * KH + a) * KW + b];
+                    to[(a * STEPS + at / GROUP) * STEP + o * GROUP + at % GROUP] = code;
+                    if (SCATTERS) /* a column to the right reads a weight further left */
+                        spread[(i * KH + a) * REACH_VECTORS * WIDE_LANES + (KW - 1 - b) * CO + o] = code;
                 }
 }
 
@@ -229,6 +256,59 @@ INLINE void NAME(events)(const int vectors, const unit *frame, const weight *w, 
     }
 }
 
+/* All sums of a frame. */
+APART void NAME(scatter)(const uint8_t *x, const int8_t *w, uint32_t *index, RESULT *sums)
+{
+    for (int r = 0; r < SUM_H; r++)
+        memset(sums + (r * SPREAD_W + KW - 1) * CO, 0, sizeof(RESULT) * SUM_W * CO);
+    for (int i = 0; i < H; i++, x += W * CI) {
+        const int n = nonzero_indices(x, W * CI, index), row = i + PAD_H;
+        const int first = MORE(0, row - SUM_H + 1), last = LESS(KH - 1, row); /* rows of the kernel */
+        for (int e = 0; e < n; e++) {
+            const int at = (int)index[e] / CI, from = (int)index[e] % CI;
+            RESULT *to = sums + ((row - first) * SPREAD_W + at + PAD_W) * CO;
+            const int8_t *code = w + (from * KH + first) * REACH_VECTORS * WIDE_LANES;
+            for (int a = first; a <= last; a++, to -= SPREAD_W * CO, code += REACH_VECTORS * WIDE_LANES)
+#pragma GCC unroll 12
+                for (int v = 0; v < REACH_VECTORS; v++) {
+                    WIDE sum, wide = CODES(code + v * WIDE_LANES);
+                    memcpy(&sum, to + v * WIDE_LANES, sizeof sum);
+                    sum += MOST > 1 ? wide * (RESULT)x[index[e]] : wide;
+                    memcpy(to + v * WIDE_LANES, &sum, sizeof sum);
+                }
+        }
+    }
+}
+
+/* Windows of scattered sums. */
+APART void NAME(pooled)(const RESULT *sums, const RESULT *sign, RESULT *y, uint8_t *winner)
+{
+    for (int q = 0; q < OUT_H * OUT_W; q++)
+        for (int v = 0; v < OUT_VECTORS; v++) {
+            const int o = v * WIDE_LANES, count = LESS(WIDE_LANES, CO - o), to = q * CO + o;
+            WIDE s, best = {0}, at = {0};
+            memcpy(&s, sign + o, sizeof s);
+#pragma GCC unroll 16
+            for (int k = 0; k < WINDOW; k++) {
+                const int row = q / OUT_W * POOL_H + k / POOL_W, column = q % OUT_W * POOL_W + k % POOL_W;
+                WIDE sum;
+                memcpy(&sum, sums + (row * SPREAD_W + column + KW - 1) * CO + o, sizeof sum);
+                sum ^= s;
+                const WIDE larger = k ? sum > best : ~(WIDE){0};
+                at = (((WIDE){0} + (RESULT)k) & larger) | (at & ~larger);
+                best = (sum & larger) | (best & ~larger);
+            }
+            best ^= s;
+            if (count == WIDE_LANES)
+                memcpy(y + to, &best, sizeof best);
+            else
+                memcpy(y + to, &best, (size_t)(CO % WIDE_LANES) * sizeof(RESULT));
+            if (winner)
+                for (int l = 0; l < count; l++)
+                    winner[to + l] = (uint8_t)at[l];
+        }
+}
+
 /* One frame. Memory: `frame` is padded with zeros, also behind its end. */
 APART void NAME(one)(const uint8_t *x, const weight *w, const int32_t *sign, const int64_t permille, unit *frame,
                      uint64_t *bits, uint16_t *steps, int32_t *ends, RESULT *y, uint8_t *winner)
@@ -260,8 +340,8 @@ APART void NAME(one)(const uint8_t *x, const weight *w, const int32_t *sign, con
                     y + v * LANES, winner ? winner + v * LANES : 0);
 }
 
-/* Frames first..last - 1. Frames of fewer than `permille` groups that are not zero go the way of events; a negative one
- * stands for CROSSOVER. */
+/* Frames first..last - 1. Frames of fewer than `permille` groups that are not zero go the way of events, and with 2000
+ * all are scattered; a negative one stands for the fastest way of each frame. */
 void NAME(run)(int64_t first, int64_t last, const uint8_t *x, const uint8_t *packed, const int32_t *flip, RESULT *y,
                uint8_t *winner, int64_t permille)
 {
@@ -269,10 +349,22 @@ void NAME(run)(int64_t first, int64_t last, const uint8_t *x, const uint8_t *pac
     static _Thread_local uint64_t bits[UP(GROUPS, 64) + 2];
     static _Thread_local uint16_t steps[SKIPS ? POSITIONS * LIST + 32 : 1];
     static _Thread_local int32_t ends[SKIPS ? POSITIONS : 1];
+    static _Thread_local RESULT room[SCATTERS ? SPREAD + WIDE_LANES : WIDE_LANES];
+    RESULT *const sums = (RESULT *)(((uintptr_t)room + BYTES - 1) & ~(uintptr_t)(BYTES - 1)); /* or vectors cross lines */
+    static _Thread_local uint32_t index[SCATTERS ? W * CI + 16 : 1];
+    RESULT wide_sign[OUT_VECTORS * WIDE_LANES] = {0};
     int32_t sign[VECTORS * LANES] = {0};
     for (int o = 0; o < CO && flip; o++)
-        sign[o] = flip[o] < 0 ? -1 : 0;
-    for (int64_t n = first; n < last; n++)
-        NAME(one)(x + n * (H * W * CI), (const weight *)(const void *)packed, sign, permille < 0 ? CROSSOVER : permille,
-                  frame, bits, steps, ends, y + n * (OUT_H * OUT_W * CO), winner ? winner + n * (OUT_H * OUT_W * CO) : 0);
+        sign[o] = wide_sign[o] = flip[o] < 0 ? -1 : 0;
+    for (int64_t n = first; n < last; n++) {
+        const uint8_t *in = x + n * (H * W * CI);
+        const int64_t to = n * (OUT_H * OUT_W * CO);
+        if (SCATTERS && (permille >= 2000 || (permille < 0 && MOST_INPUTS && nonzeros(in, H * W * CI) < MOST_INPUTS))) {
+            NAME(scatter)(in, (const int8_t *)packed + STEP_BYTES, index, sums);
+            NAME(pooled)(sums, wide_sign, y + to, winner ? winner + to : 0);
+            continue;
+        }
+        NAME(one)(in, (const weight *)(const void *)packed, sign, permille < 0 ? CROSSOVER : permille, frame, bits, steps,
+                  ends, y + to, winner ? winner + to : 0);
+    }
 }

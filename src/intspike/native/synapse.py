@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from ..errors import BadInput, MissingDependency
 from . import FAST, Compiler, compiler, load
 
-Path = Literal["fastest", "dense", "events"]
-PERMILLE: dict[Path, int] = {"fastest": -1, "dense": 0, "events": 1001}
+Path = Literal["fastest", "dense", "events", "scatter"]
+PERMILLE: dict[Path, int] = {"fastest": -1, "dense": 0, "events": 1001, "scatter": 2000}
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class ConvShape:
             "CI": self.channels, "H": self.height, "W": self.width, "CO": self.out_channels,
             "KH": self.kernel[0], "KW": self.kernel[1], "STRIDE_H": self.stride[0], "STRIDE_W": self.stride[1],
             "PAD_H": self.padding[0], "PAD_W": self.padding[1], "POOL_H": self.pool[0], "POOL_W": self.pool[1],
+            "MOST": self.most,
         }  # fmt: skip
 
 
