@@ -23,7 +23,9 @@ def _group() -> None:
 @app.command()
 def squat(
     context: typer.Context,
-    dataset: Annotated[str, typer.Option(help="fashion-mnist")] = "fashion-mnist",
+    dataset: Annotated[
+        str, typer.Option(help="fashion-mnist, fashion-rows, spoken-digits, events, shd, dvs-gesture")
+    ] = "fashion-mnist",
     seeds: Annotated[int, typer.Option(help="how many, from 0")] = 3,
     epochs: Annotated[int, typer.Option(help="of each training")] = 4,
     bits: Annotated[str, typer.Option(help="of weights and states, 1..8")] = "8,4,2",

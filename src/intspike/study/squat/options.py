@@ -111,7 +111,7 @@ def cells_of(options: Options) -> tuple[list[SquatCell], Where]:
         BadData: files that cannot be read.
     """
     where, task = options.where(), task_of(options.dataset)
-    whole = load(where, 0)
+    whole = load(where)
     dataset = whole if options.folds is None else fold(whole, options.folds, 0, 0)
     if options.subset is not None:
         dataset = few(dataset, options.subset)

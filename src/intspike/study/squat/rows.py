@@ -92,7 +92,7 @@ class Row:
     def paper(self) -> float | None:
         """What the paper prints beside it."""
         c, task = self.cell, TASKS.get(self.cell.dataset)
-        if task is None or not c.memory:
+        if task is None or not task.paper or not c.memory:
             return None
         if c.scheme == "fp":
             return paper.FULL_PRECISION[task.paper]

@@ -24,38 +24,69 @@ class Task:
     """One data set of the study.
 
     Attributes:
-        load: the data set, from the user's folder (None: what travels with intspike) and a seed of its splits.
-        model: its network in full precision.
-        timesteps, test_timesteps: as in the paper.
+        load: the data set, from the user's folder or file (None: what travels with intspike).
+        model: its network in full precision, from the data set and beta.
+        timesteps, test_timesteps: as in the paper, where its recordings are that long.
         beta, loss: defaults.
-        paper: which data set of the paper stands beside it.
+        paper: which data set of the paper stands beside it: "FMNIST", "SHD", "DVS" or "" for none.
         same: whether that is this very data set.
     """
 
-    load: Callable[[str | None, int], Dataset]
+    load: Callable[[str | None], Dataset]
     model: Callable[[Dataset], torch.nn.Module]
     timesteps: int
     test_timesteps: int
-    beta: float | None
+    beta: float
     loss: str
-    paper: str
-    same: bool
+    paper: str = ""
+    same: bool = False
 
 
-def _fashion(folder: str | None, seed: int) -> Dataset:
-    return data.fashion_mnist(folder, seed=seed)
+def _needs_path(name: str, read: Callable[[str], Dataset]) -> Callable[[str | None], Dataset]:
+    def load_from(path: str | None) -> Dataset:
+        if path is None:
+            raise BadInput(f"{name} does not travel with intspike; give its folder or file with --data")
+        return read(path)
+
+    return load_from
+
+
+def _dense(hidden: int) -> Callable[[Dataset], torch.nn.Module]:
+    def model(d: Dataset) -> torch.nn.Module:
+        return models.squat_shd(classes=len(d.classes), inputs=d.frame[0], hidden=hidden, high=d.high)
+
+    return model
+
+
+def _images(make: Callable[..., torch.nn.Module]) -> Callable[[Dataset], torch.nn.Module]:
+    def model(d: Dataset) -> torch.nn.Module:
+        return make(classes=len(d.classes), channels=d.frame[0], image=d.frame[1], high=d.high)
+
+    return model
 
 
 TASKS: Mapping[str, Task] = {
     "fashion-mnist": Task(
-        _fashion,
-        lambda d: models.squat_fmnist(classes=len(d.classes)),
+        data.fashion_mnist, _images(models.squat_fmnist), 25, 25, 0.75, "counts", "FMNIST", same=True
+    ),
+    # one row of the image a timestep: a task that needs memory
+    "fashion-rows": Task(lambda p: data.by_rows(data.fashion_mnist(p)), _dense(256), 28, 28, 0.9, "counts"),
+    "spoken-digits": Task(
+        _needs_path("spoken-digits (FSDD)", data.spoken_digits), _dense(1000), 25, 30, 0.9, "counts", "SHD"
+    ),
+    "events": Task(
+        _needs_path("events (N-MNIST)", data.nmnist), _images(models.squat_dvs), 25, 30, 0.75, "mse", "DVS"
+    ),
+    "shd": Task(_needs_path("shd", data.shd), _dense(1000), 25, 30, 0.9, "counts", "SHD", same=True),
+    "dvs-gesture": Task(
+        _needs_path("dvs-gesture", data.dvs_gesture),
+        _images(models.squat_dvs),
         25,
-        25,
+        150,
         0.75,
-        "counts",
-        "FMNIST",
-        True,
+        "mse",
+        "DVS",
+        same=True,
     ),
 }
 
@@ -94,12 +125,21 @@ class Where:
     model: str | None = None
 
 
-@lru_cache(maxsize=2)
-def load(where: Where, seed: int) -> Dataset:
-    """The whole data set."""
+@lru_cache(maxsize=1)
+def load(where: Where) -> Dataset:
+    """The whole data set; a worker reads (and encodes) it once."""
     if where.data is not None and custom.is_function(where.data):
         return custom.user_data(where.data)
-    return task_of(where.dataset).load(where.data, seed)
+    return task_of(where.dataset).load(where.data)
+
+
+def split(dataset: Dataset, seed: int) -> Dataset:
+    """The data set with another choice of as many validation samples; the test split stays as it is."""
+    rest = _pooled(dataset.train, dataset.validation)
+    if not len(dataset.validation):
+        return dataset
+    kept, validation = hold_out(rest, len(dataset.validation) / len(rest), seed)
+    return replace(dataset, train=kept, validation=validation)
 
 
 def build(where: Where, dataset: Dataset) -> Network:
@@ -112,7 +152,7 @@ def build(where: Where, dataset: Dataset) -> Network:
 
 def fingerprint(dataset: Dataset) -> str:
     """A hash of all samples and labels, wherever they were read from and however they are split."""
-    pool = _pooled(dataset)
+    pool = _pooled(dataset.train, dataset.validation, dataset.test)
     rows = np.ascontiguousarray(pool.inputs).reshape(len(pool), -1)
     each = sorted(
         hashlib.sha256(r.tobytes() + k.tobytes()).digest() for r, k in zip(rows, pool.labels, strict=True)
@@ -121,10 +161,9 @@ def fingerprint(dataset: Dataset) -> str:
     return hashlib.sha256(shape.encode() + b"".join(each)).hexdigest()[:12]
 
 
-def _pooled(dataset: Dataset) -> Split:
-    parts = (dataset.train, dataset.validation, dataset.test)
+def _pooled(*parts: Split) -> Split:
     return replace(
-        dataset.train,
+        parts[0],
         inputs=np.concatenate([p.inputs for p in parts]),
         labels=np.concatenate([p.labels for p in parts]),
     )
@@ -136,7 +175,7 @@ def fold(dataset: Dataset, folds: int, index: int, seed: int) -> Dataset:
     The samples of all splits are pooled and dealt to the folds class by class, always alike, so that each sample is
     tested exactly once over all folds.
     """
-    pool = _pooled(dataset)
+    pool = _pooled(dataset.train, dataset.validation, dataset.test)
     if not 2 <= folds <= len(pool):
         raise BadInput(f"--folds must be in 2..{len(pool)}, the samples of {dataset.name}, not {folds}")
     shuffled = np.argsort(np.random.PCG64(0).random_raw(len(pool)), kind="stable")

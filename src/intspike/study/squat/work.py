@@ -25,7 +25,7 @@ from ...nn import Network, calibrate, quantize
 from ...train.fit import history_to_dict
 from ..grid import Outcome
 from .cells import SquatCell
-from .tasks import LOSSES, Where, build, few, fold, load
+from .tasks import LOSSES, Where, build, few, fold, load, split
 
 NETWORK, PROGRAM = "network.safetensors", "model.intspike"
 CALIBRATION = 10  # batches, of 100 samples
@@ -80,9 +80,8 @@ def compute(cell: SquatCell, files: Mapping[str, bytes], where: Where) -> Outcom
 
 def split_of(cell: SquatCell, where: Where) -> Dataset:
     """The samples of a cell: its fold or the data set's own splits, and its subset of them."""
-    dataset = load(where, cell.seed)
-    if cell.folds is not None:
-        dataset = fold(dataset, cell.folds, cell.seed, cell.seed)
+    whole = load(where)
+    dataset = split(whole, cell.seed) if cell.folds is None else fold(whole, cell.folds, cell.seed, cell.seed)
     return dataset if cell.subset is None else few(dataset, cell.subset)
 
 
