@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,8 @@ import toy_cells
 from intspike.errors import BadInput, MissingDependency
 from intspike.study.grid import Outcome, Store, cell_hash, run, run_cells, store
 from intspike.study.grid.lock import study_lock
-from intspike.study.grid.worker import perform
 from intspike.study.watch import Watch
-from toy_cells import Toy, computed
+from toy_cells import Here, Toy, computed
 
 HERE = Path(__file__).parents[1]
 
@@ -39,26 +38,6 @@ def log(tmp_path: Path) -> Path:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "study"
-
-
-class Here:
-    """The three calls of a backend, in this process."""
-
-    slots = 1
-
-    def __init__(self) -> None:
-        self.tasks: list[tuple[str, Any]] = []
-        self.closed = 0
-
-    def submit(self, key: str, task: Any) -> None:
-        self.tasks.append((key, task))
-
-    def finished(self, seconds: float) -> list[tuple[str, Any]]:
-        tasks, self.tasks = self.tasks, []
-        return [(key, perform(replace(task, threads=None))) for key, task in tasks]
-
-    def close(self) -> None:
-        self.closed += 1
 
 
 @pytest.fixture
