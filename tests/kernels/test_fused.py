@@ -274,15 +274,15 @@ def test_the_other_half_of_the_cover(choice):
 # --- gradients ------------------------------------------------------------------------------------------------
 
 
+LEARNED = ("theta", "theta.2", "theta.3", "bias", "beta", "reset", "u.levels")
+
+
 def gradients(
     run: Any, body: Body, x: Tensor, parameters: dict[str, Tensor], weight: Tensor
 ) -> dict[str, Tensor]:
     """Gradients of a weighted sum of spikes; parameters that the body does not differentiate have none."""
     x = x.clone().requires_grad_()
-    leaves = {
-        k: p.clone().requires_grad_() if k in ("theta", "theta.2", "theta.3", "bias", "beta", "reset") else p
-        for k, p in parameters.items()
-    }
+    leaves = {k: p.clone().requires_grad_() if k in LEARNED else p for k, p in parameters.items()}
     spikes, _ = run(body, x, leaves, len(weight))
     (spikes * weight).sum().backward()
     found = {"current": x.grad} | {k: p.grad for k, p in leaves.items() if p.requires_grad}

@@ -107,18 +107,22 @@ def evaluate(
 
 def back_in_time(
     body: Body, row: Mapping[str, Any], moments: Sequence[Moment], wanted: Sequence[Fraction]
-) -> tuple[list[Fraction], dict[str, Fraction]]:
-    """Derivatives of the sum of wanted[t] * spikes[t]: by each S[t], and by each parameter."""
+) -> tuple[list[Fraction], dict[Any, Fraction]]:
+    """Derivatives of the sum of wanted[t] * spikes[t]: by each S[t], by each parameter, by each level of a table."""
     steps = backward(body)
     adjoints = {s.name: Fraction(0) for s in body.states}
     currents: list[Fraction] = []
-    parameters: dict[str, Fraction] = {name: Fraction(0) for name, _ in steps.parameters}
+    parameters: dict[Any, Fraction] = {
+        name: Fraction(0) for name, _ in steps.parameters if not name.endswith(".levels")
+    }
     for m, w in zip(reversed(moments), reversed(wanted), strict=True):
         values = evaluate(steps, body, row, m, {**adjoints, "": w})
         adjoints = {s.name: values[k] for s, k in zip(body.states, steps.states, strict=True)}
         currents.insert(0, values[steps.current])
         for name, k in steps.parameters:
-            parameters[name] += values[k]
+            state = name.removesuffix(".levels")
+            key = (name, m.new[state]) if state != name else name  # the level of the code just stored
+            parameters[key] = parameters.get(key, Fraction(0)) + values[k]
     return currents, parameters
 
 
@@ -231,7 +235,10 @@ def _forward_step(
                 ends = codec.low, row[f"{i.name}.high"] if codec.has_top else codec.high
                 tangent = {} if i.immediate and code in ends else b[0]
             case "decode":
-                tangent = b[0]
+                own = (
+                    {(f"{i.name}.levels", a[0]): Fraction(1)} if isinstance(body.codec(i.name), Table) else {}
+                )
+                tangent = plus(b[0], own)
             case "ge" | "gt" if i.name:
                 z = Fraction(step.membranes[i.name] - a[1], row["theta"])
                 moved = plus(plus(b[0], scaled(b[1], -1)), {"theta": -z})  # theta is also the width of z
@@ -275,7 +282,7 @@ def test_backward_is_the_transpose_of_forward_differentiation(seed: int, surroga
     expected = forwards(body, row, sums, wanted)
     assert currents == [expected.get(t, 0) for t in range(len(sums))]
     assert parameters == {name: expected.get(name, 0) for name in parameters}
-    assert {k for k, x in expected.items() if x and isinstance(k, str)} <= parameters.keys()
+    assert {k for k, x in expected.items() if x and not isinstance(k, int)} <= parameters.keys()
 
 
 def test_blocked_ends_stop_the_gradient_at_the_top_that_a_channel_really_has():
@@ -369,5 +376,6 @@ def test_a_backward_body_can_be_printed():
     body, _ = golden(*AFTER)
     text = str(backward(body)).splitlines()
     assert text[0] == "%0 = adjoint"
-    assert text[-1].startswith("theta <- %")
+    assert text[-2].startswith("theta <- %")
+    assert text[-1].startswith("u.levels <- %")
     assert np.all(["%" in line for line in text])

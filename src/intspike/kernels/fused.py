@@ -45,10 +45,11 @@ def run(
     if any(len(p) != current.shape[2] for p in parameters.values()):
         raise BadInput(f"parameters must have a row for each of {current.shape[2]} channels")
     numbers, tables = _names(body)
-    learned = [p for p in numbers if parameters[p].requires_grad] if torch.is_grad_enabled() else []
+    takes = [p for p in (*numbers, *tables) if parameters[p].requires_grad]
+    learned = takes if torch.is_grad_enabled() else []
     rows = torch.stack([parameters[p].float() for p in numbers])
-    entries = [parameters[p].detach().flatten(1).to(torch.int32) for p in tables]
-    joined = torch.cat(entries, 1) if entries else torch.zeros((rows.shape[1], 0), dtype=torch.int32)
+    entries = [parameters[p].flatten(1).float() for p in tables]
+    joined = torch.cat(entries, 1) if entries else torch.zeros((rows.shape[1], 0))
     spikes, *codes = torch.ops.intspike.time_loop(
         current.movedim(2, -1), rows, joined, _key(body), " ".join(learned), timesteps
     )
@@ -91,7 +92,7 @@ def _neurons(body: Body, numbers: Tensor, tables: Tensor, learned: Sequence[str]
         for p, a in zip(names, numbers.detach().numpy(), strict=True)
     }
     sizes = [prod(parameter_shape(body, p)) for p in table_names]
-    arrays |= {p: a.numpy() for p, a in zip(table_names, tables.split(sizes, 1), strict=True)}
+    arrays |= {p: a.numpy() for p, a in zip(table_names, tables.detach().int().split(sizes, 1), strict=True)}
     cc = compiler()
     assert isinstance(cc, Compiler)
     kind = torch.float32 if real else torch.int32
@@ -137,8 +138,8 @@ def _time_loop_backward(
     kept: Sequence[Tensor],
     body: str,
     learned: str,
-) -> tuple[Tensor, Tensor]:
-    """Gradients to currents and to all numbers, from the spikes and codes that were kept."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients to currents, to all numbers and to all tables, from the spikes and codes that were kept."""
     text = _BODIES[body]
     neurons, sums = _neurons(text, numbers, tables, learned.split()), _sums(text, current)
     spikes, codes = kept[0].to(torch.uint8).contiguous(), [c.contiguous() for c in kept[1:]]
@@ -146,7 +147,7 @@ def _time_loop_backward(
     timesteps, elements, channels = len(spikes), spikes[0].numel(), neurons.channels
     rows, stride = elements // channels, elements if len(sums) > 1 else 0
     gcurrent = torch.empty(sums.shape)
-    gnumbers = np.zeros((PARTS, max(1, len(neurons.made.gradients)), neurons.width))
+    gnumbers = neurons.parts(PARTS)
 
     def part(first: int, last: int) -> None:
         for k in range(first, last):
@@ -157,18 +158,23 @@ def _time_loop_backward(
             )  # fmt: skip
 
     split(part, PARTS, torch.get_num_threads())
-    grad = torch.zeros(numbers.shape)
-    names = _names(text)[0]
-    for name, total in zip(neurons.made.gradients, neurons.totals(gnumbers), strict=False):
-        grad[names.index(name)] = torch.from_numpy(total).float()
-    return gcurrent, grad
+    grad, gtables = torch.zeros(numbers.shape), torch.zeros(tables.shape)
+    names, table_names = _names(text)
+    starts = np.cumsum([0, *(prod(parameter_shape(text, p)) for p in table_names)])
+    for name, total in neurons.totals(gnumbers).items():
+        if name in names:
+            grad[names.index(name)] = torch.from_numpy(total).float()
+        else:
+            at = int(starts[table_names.index(name)])
+            gtables[:, at : at + total.shape[1]] = torch.from_numpy(total).float()
+    return gcurrent, grad, gtables
 
 
 @_time_loop_backward.register_fake
 def _(
     gspikes: Tensor, current: Tensor, numbers: Tensor, tables: Tensor, kept: Any, body: str, learned: Any
-) -> tuple[Tensor, Tensor]:
-    return current.new_empty(current.shape), numbers.new_empty(numbers.shape)
+) -> tuple[Tensor, Tensor, Tensor]:
+    return current.new_empty(current.shape), numbers.new_empty(numbers.shape), tables.new_empty(tables.shape)
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
@@ -181,10 +187,10 @@ def _backward(ctx: Any, gradients: Sequence[Tensor | None]) -> tuple[Any, ...]:
     current, numbers, tables, *kept = ctx.saved_tensors
     if gradients[0] is None:
         return (None,) * 6
-    gcurrent, gnumbers = torch.ops.intspike.time_loop_backward(
+    gcurrent, gnumbers, gtables = torch.ops.intspike.time_loop_backward(
         gradients[0], current, numbers, tables, kept, ctx.body, ctx.learned
     )
-    return gcurrent, gnumbers, None, None, None, None
+    return gcurrent, gnumbers, gtables, None, None, None
 
 
 _time_loop.register_autograd(_backward, setup_context=_setup)

@@ -140,7 +140,7 @@ class Layer:
         """Room for the gradients of a backward pass."""
         assert self.neurons is not None
         self.gcurrent = torch.empty(self.sums.shape)
-        self.gnumbers = np.zeros((PARTS, max(1, len(self.neurons.made.gradients)), self.neurons.width))
+        self.gnumbers = self.neurons.parts(PARTS)
 
     def weight_gradient(self, moments: NDArray[np.float32] | None) -> Tensor:
         """The gradient to the weights; that of the input goes to its sink on the way.
@@ -222,7 +222,7 @@ def spikes(
     Args:
         link: what `sums` gave.
         parameters: of each channel, as numbers.
-        learned: those of them, [C], that take gradients.
+        learned: those of them, [C] or (levels) [C, entries], that take gradients.
 
     Raises:
         BadProgram: a derivative depends on something that is not stored.
@@ -239,7 +239,8 @@ def spikes(
         return Frames(layer.spikes, body.spikes)
     size = (layer.timesteps, layer.batch, layer.spikes[0, 0].numel())
     sink = Sink(size, layer.open, layer.receive)
-    numbers = torch.stack([learned[p].double() for p in names]) if names else torch.zeros(0)
+    columns = [learned[p].double().reshape(layer.channels, -1) for p in names]
+    numbers = torch.cat(columns, 1) if names else torch.zeros(0)
     return Frames(layer.spikes, body.spikes, _Spikes.apply(link, numbers, layer, sink, names), sink)
 
 
@@ -288,7 +289,8 @@ class _Spikes(torch.autograd.Function):
         ctx.sink.close()
         if layer.gcurrent is None or layer.neurons is None:
             return (None,) * 5
-        totals = dict(zip(layer.neurons.made.gradients, layer.neurons.totals(layer.gnumbers), strict=False))
+        totals = layer.neurons.totals(layer.gnumbers)
         none = np.zeros(layer.channels)
-        numbers = torch.from_numpy(np.stack([totals.get(n, none) for n in ctx.names])) if ctx.names else None
+        columns = [totals.get(n, none).reshape(layer.channels, -1) for n in ctx.names]
+        numbers = torch.from_numpy(np.concatenate(columns, 1)) if ctx.names else None
         return torch.zeros(()), numbers, None, None, None

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..native import Compiler, load
 from ..native.loop_text import code_kind
 from ..native.loops import AFFINE, LANES, Loop, lane_of, loop, pack_rows, pack_tables, width_of
-from ..ops import Body
+from ..ops import Body, parameter_shape
 
 C_TYPES = {torch.int16: "int16_t", torch.int32: "int32_t", torch.float32: "float", torch.uint8: "uint8_t"}
 TORCH_TYPES = {
@@ -93,9 +93,18 @@ class Neurons:
             self.reals.ctypes.data, self.tables.ctypes.data, spikes, codes, gcurrent, gnumbers,
         )  # fmt: skip
 
-    def totals(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Gradients [gradients, C] of parts [parts, gradients, width], added in order."""
-        return parts.sum(0).reshape(parts.shape[1], -1, self.channels).sum(1)
+    def parts(self, count: int) -> NDArray[np.float64]:
+        """Zeros [count, rows, width] that `backward` adds gradients to, a part a thread's share of the work."""
+        return np.zeros((count, max(1, self.made.gradient_rows), self.width))
+
+    def totals(self, parts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Gradients of each parameter, [C] or [C, entries], of parts [count, rows, width], added in order."""
+        rows = parts.sum(0).reshape(parts.shape[1], -1, self.channels).sum(1)
+        found, at = dict[str, NDArray[np.float64]](), 0
+        for name, count in self.made.gradients:
+            found[name] = rows[at : at + count].T if parameter_shape(self.body, name) else rows[at]
+            at += count
+        return found
 
     def empty_codes(self, shape: Sequence[int]) -> list[Tensor]:
         """Arrays for the codes of each state."""

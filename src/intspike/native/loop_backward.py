@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..ops import Backward, Body, Table
+from math import prod
+
+from ..ops import Backward, Body, Table, parameter_shape
 from ..ops.interpret import live
 from ..ops.table import OPS
 from .loop_text import EACH_LANE, FAR, ROW, LoopText, code_kind, is_real
@@ -30,6 +32,12 @@ class BackwardText(LoopText):
             outputs.append(self.known["bias"])
         self.order = live(steps, *outputs)
         self.fixed = self._fixed()  # what depends on parameters alone
+        self.scattered = [
+            j for j, p in enumerate(gradients) if parameter_shape(body, p)
+        ]  # levels, by their code
+        rows = [prod(parameter_shape(body, p)) for p in gradients]
+        self.places = [sum(rows[:j]) for j in range(len(rows))]
+        self.entries_of = dict(zip(gradients, rows, strict=True))
 
     def _fixed(self) -> set[int]:
         fixed: set[int] = set()
@@ -56,7 +64,7 @@ class BackwardText(LoopText):
         states = range(len(self.names))
         rests = [(s.codec.rest if s.codec else 0) for s in body.states]
         kinds = [code_kind(body, j) for j in states]
-        sums = range(len(self.gradients))
+        sums = [j for j in range(len(self.gradients)) if j not in self.scattered]
         divided = sorted(self._divisors())
         hoisted = [k for k in self.order if k in self.fixed]
         lane = [
@@ -66,14 +74,23 @@ class BackwardText(LoopText):
             *(
                 f"g{j}[p] += v{self.known[name]};"
                 for j, name in enumerate(self.gradients)
-                if name in self.known
+                if name in self.known and j in sums
             ),
+            *(f"w{j}[p] = v{self.known[self.gradients[j]]};" for j in self.scattered),
         ]
         tile = [
             *self.number_rows("float", self.rows),
             *self.table_rows(),
             *(f"float a{j}{ROW};" for j in states),
             *(f"float g{j}{ROW};" for j in sums),
+            *(
+                line
+                for j in self.scattered
+                for line in (
+                    f"float w{j}{ROW}, l{j}[{self.entries_of[self.gradients[j]]}]{ROW};",
+                    f"memset(l{j}, 0, sizeof l{j});",
+                )
+            ),
             *(f"{kinds[j]} rest{j}{ROW};" for j in states),
             *(f"float level{j}_{new}{ROW};" for j, new in self._levels()),
             *(f"float h{k}{ROW};" for k in hoisted),
@@ -136,6 +153,7 @@ class BackwardText(LoopText):
             f"    {EACH_LANE}",
             *("        " + line for line in lane),
             "    }",
+            *(line for j in self.scattered for line in self._scatter(j)),
             "    if (!stride)",
             f"        {EACH_LANE}",
             "            total[p] += fresh[p];",
@@ -151,7 +169,21 @@ class BackwardText(LoopText):
             *(
                 line
                 for j in sums
-                for line in (EACH_LANE, f"    gnumbers[{j} * width + p0 + p] += (double)g{j}[p];", "}")
+                for line in (
+                    EACH_LANE,
+                    f"    gnumbers[{self.places[j]} * width + p0 + p] += (double)g{j}[p];",
+                    "}",
+                )
+            ),
+            *(
+                line
+                for j in self.scattered
+                for line in (
+                    f"for (int64_t e = 0; e < {self.entries_of[self.gradients[j]]}; e++)",
+                    f"    {EACH_LANE}",
+                    f"        gnumbers[({self.places[j]} + e) * width + p0 + p] += (double)l{j}[e][p];",
+                    "    }",
+                )
             ),
         ]
         signature = (
@@ -162,6 +194,11 @@ class BackwardText(LoopText):
             "              float *restrict gcurrent, double *restrict gnumbers)"
         )
         return self.function(signature, "(void)numbers; (void)tables; (void)gnumbers;", tile)
+
+    def _scatter(self, j: int) -> list[str]:
+        """What reached the membrane just stored goes to the level of its code, in a loop of its own: no vectors."""
+        state = self.names.index(self.gradients[j].removesuffix(".levels"))
+        return [f"    {EACH_LANE}", f"        l{j}[new{state}[p]][p] += w{j}[p];", "    }"]
 
     def _current(self) -> list[str]:
         """The gradient of the sum; full precision multiplies by the gain that its body does not know."""

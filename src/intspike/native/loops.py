@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -43,7 +44,8 @@ class Loop:
         lane: type of membranes.
         numbers: parameters [C], in order of the `numbers` argument; `backward` takes gain and bias behind them.
         tables: parameters with entries, in order of the `tables` argument.
-        gradients: parameters whose gradients `backward` sums, in order.
+        gradients: parameters whose gradients `backward` sums, in order, and how many rows each has: one, or as many as
+            there are levels.
     """
 
     forward: str
@@ -51,7 +53,12 @@ class Loop:
     lane: Lane
     numbers: tuple[str, ...]
     tables: tuple[str, ...]
-    gradients: tuple[str, ...]
+    gradients: tuple[tuple[str, int], ...]
+
+    @property
+    def gradient_rows(self) -> int:
+        """Rows of all gradients together."""
+        return sum(rows for _, rows in self.gradients)
 
 
 @lru_cache(maxsize=256)
@@ -85,7 +92,8 @@ def loop(
     numbers = tuple(p for p in names if p not in tables and p not in inside)
     forward = ForwardText(body, lane, sums, wide, numbers, tables).text()
     back = "" if steps is None else BackwardText(body, steps, lane, sums, numbers, tables, wanted).text()
-    return Loop(HEAD + forward, HEAD + back if back else "", lane, numbers, tables, wanted)
+    rows = tuple((p, prod(parameter_shape(body, p))) for p in wanted)
+    return Loop(HEAD + forward, HEAD + back if back else "", lane, numbers, tables, rows)
 
 
 def is_narrow(body: Body, parameters: Mapping[str, NDArray[np.generic]]) -> bool:

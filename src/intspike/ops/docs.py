@@ -246,13 +246,17 @@ def instruction(i: Instruction) -> str:
     return " ".join(filter(None, shown))
 
 
+def _where(parameter: str) -> str:
+    return " at the code just stored" if parameter.endswith(".levels") else ""
+
+
 def backward_table(made: Backward) -> list[str]:
     """A backward body as a table."""
     ends: dict[int, list[str]] = {}
     for k, what in [
         (made.current, "gradient of the synaptic sum"),
         *((k, "gradient of the last stored membrane") for k in made.states),
-        *((k, f"gradient of {code(name)}") for name, k in made.parameters),
+        *((k, f"gradient of {code(name)}{_where(name)}") for name, k in made.parameters),
     ]:
         ends.setdefault(k, []).append(what)
     kinds = {"level": ("what was stored before", "what was just stored")}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..errors import BadProgram
 from .body import Body, Instruction
-from .codec import Codec
+from .codec import Codec, Table
 from .table import OPS
 from .trace import Builder, Value
 
@@ -30,7 +30,7 @@ class Backward:
     Attributes:
         states: for each state, the index of the adjoint of its last membrane.
         current: index of the adjoint of the synaptic sum.
-        parameters: (name, index) of each parameter's gradient.
+        parameters: (name, index) of each parameter's gradient; of "levels", that of the level of the code just stored.
     """
 
     instructions: tuple[Instruction, ...]
@@ -114,6 +114,11 @@ class Adjoints(Builder):
         """Add g to the gradient of a parameter that the forward text does not read itself."""
         known = self._parameters
         known[name] = self.emit("add", known[name], g) if name in known else g
+
+    def accumulate_level(self, state: str, g: int) -> None:
+        """Add g to the gradient of the level that a state's code names, where its levels are a table."""
+        if state in self.body.quantized and isinstance(self.codec(state), Table):
+            self.accumulate_parameter(f"{state}.levels", g)
 
     def parameter(self, name: str) -> int:
         return self.emit("parameter", name=name)

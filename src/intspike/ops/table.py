@@ -151,6 +151,12 @@ def _grad_encode(a: Adjoints, k: int, g: int) -> None:
     a.accumulate(i.args[0], g)
 
 
+def _grad_decode(a: Adjoints, k: int, g: int) -> None:
+    i = a.instruction(k)
+    a.accumulate(i.args[0], g)  # straight through the code
+    a.accumulate_level(i.name, g)
+
+
 def _grad_pass(a: Adjoints, k: int, g: int) -> None:
     a.accumulate(a.args(k)[0], g)
 
@@ -236,7 +242,7 @@ _ROWS = [
         None, None, None, _grad_encode, "{table}", "n comparisons (a table) or one adder (uniform)", real=True,
     ),
     Op(
-        "decode", 1, "the value of a code: a level, or the code shifted", None, None, None, _grad_pass,
+        "decode", 1, "the value of a code: a level, or the code shifted", None, None, None, _grad_decode,
         "{table}", "one ROM of 2^n words a channel (a table) or wires (uniform)", real=True,
     ),
     Op(
