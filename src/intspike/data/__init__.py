@@ -5,10 +5,12 @@ A new data set is a new file here that returns a Dataset, and one line below.
 
 from .dataset import Dataset, Split, subset
 from .download import get_fashion_mnist
+from .dvs_gesture import dvs_gesture
 from .fashion import fashion_mnist
 from .mnist import mnist
 from .nmnist import nmnist
 from .npz import npz
+from .shd import shd
 from .spoken_digits import spoken_digits
 from .timed import by_rows
 
@@ -16,11 +18,13 @@ __all__ = [
     "Dataset",
     "Split",
     "by_rows",
+    "dvs_gesture",
     "fashion_mnist",
     "get_fashion_mnist",
     "mnist",
     "nmnist",
     "npz",
+    "shd",
     "spoken_digits",
     "subset",
 ]

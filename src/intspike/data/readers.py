@@ -25,7 +25,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadData, BadInput
+from ..errors import BadData, BadInput, IntspikeError
 
 MAX_IMAGES = 100_000  # images or labels in one file; Fashion-MNIST has 60,000
 MAX_ARRAY_BYTES = 2 << 30  # of one array, unpacked
@@ -213,6 +213,8 @@ def reading(path: Path, what: str) -> Generator[None, None, None]:
     """Turn every error of the libraries below into BadData that names the file."""
     try:
         yield
+    except IntspikeError:  # says already what is wrong; BadInput is a ValueError
+        raise
     except BROKEN as error:
         reason = f"{type(error).__name__}: {error}"
         raise BadData(
