@@ -89,20 +89,27 @@ def read_idx(path: Path, expected: Shape) -> NDArray[np.uint8]:
 
 def read_npz(path: Path, expected: Mapping[str, Array]) -> dict[str, NDArray[Any]]:
     """The named arrays in an npz file; other arrays in it are not looked at."""
-    with reading(path, "an npz file"):
-        if path.stat().st_size > MAX_NPZ_BYTES:
-            raise BadData(
-                f"{path} must have at most {MAX_NPZ_BYTES:,} bytes, but has {path.stat().st_size:,}; "
-                f"give a file with the arrays {', '.join(expected)} alone"
-            )
-        with zipfile.ZipFile(path) as archive:
-            return {name: read_npy(path, archive, name, array) for name, array in expected.items()}
+    with _archive(path) as archive:
+        return {name: read_npy(path, archive, name, array) for name, array in expected.items()}
 
 
 def npz_names(path: Path) -> frozenset[str]:
     """The names of the arrays in an npz file."""
-    with reading(path, "an npz file"), zipfile.ZipFile(path) as archive:
+    with _archive(path) as archive:
         return frozenset(entry.filename.removesuffix(".npy") for entry in archive.infolist())
+
+
+@contextmanager
+def _archive(path: Path) -> Generator[zipfile.ZipFile, None, None]:
+    """An npz file, whose size is checked before its directory is read."""
+    with reading(path, "an npz file"):
+        if path.stat().st_size > MAX_NPZ_BYTES:
+            raise BadData(
+                f"{path} must have at most {MAX_NPZ_BYTES:,} bytes, but has {path.stat().st_size:,}; "
+                f"give a file with the arrays that are needed alone"
+            )
+        with zipfile.ZipFile(path) as archive:
+            yield archive
 
 
 def read_npy(path: Path, archive: zipfile.ZipFile, name: str, expected: Array) -> NDArray[Any]:
