@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intspike.data import aedat, dvs_gesture, nmnist, readers
+from intspike.data import aedat, checks, dvs_gesture, nmnist
 from intspike.data.nmnist import read_recording
 from intspike.encode import Bins
 from intspike.errors import BadData, BadInput
@@ -345,6 +345,6 @@ def test_large_recordings_are_not_read(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(BadData, match=r"an AEDAT 3\.1 file of at most 100 bytes"):
         dvs_gesture(tmp_path)
     monkeypatch.undo()
-    monkeypatch.setattr(readers, "MAX_FRAME_BYTES", 1000)
+    monkeypatch.setattr(checks, "MAX_FRAME_BYTES", 1000)
     with pytest.raises(BadInput, match="must have at most 1,000 bytes, but 22 samples of"):
         dvs_gesture(tmp_path)

@@ -15,8 +15,9 @@ import numpy as np
 from ..encode import Bins, Sensor
 from ..errors import BadData
 from .aedat import read_aedat
+from .checks import new_frames
 from .dataset import Dataset, Split, hold_out
-from .readers import MAX_IMAGES, new_frames, read_bytes, reading
+from .readers import MAX_IMAGES, read_bytes, reading
 
 SIDE = 128  # pixels of the camera
 CLASSES = (

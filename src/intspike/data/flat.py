@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadData
-from .readers import INTEGERS, MAX_ARRAY_BYTES, Array, checked_labels, read_npz
+from .checks import checked_labels
+from .readers import INTEGERS, MAX_ARRAY_BYTES, Array, read_npz
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadData
+from .checks import checked_labels
 from .dataset import Split
-from .readers import Array, Shape, checked_labels, read_idx, read_npz, reading
+from .readers import Array, Shape, read_idx, read_npz, reading
 
 ARRAYS: dict[str, Shape] = {  # in this order they are what `published` is the checksum of
     "train_images": (None, 28, 28),

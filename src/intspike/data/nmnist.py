@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from ..encode import Bins, Sensor
 from ..errors import BadData
+from .checks import new_frames
 from .dataset import Dataset, Split, hold_out, stratified, whole
 from .flat import read_flat
-from .readers import MAX_IMAGES, new_frames, read_bytes, reading
+from .readers import MAX_IMAGES, read_bytes, reading
 
 SIDE = 34  # pixels
 CLASSES = tuple("0123456789")

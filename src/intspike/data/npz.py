@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadData, BadInput
+from .checks import checked_labels
 from .dataset import Dataset, Split, hold_out, whole
-from .readers import INTEGERS, Array, checked_labels, npz_names, read_npz
+from .readers import INTEGERS, Array, npz_names, read_npz
 
 
 def npz(

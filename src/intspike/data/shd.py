@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ..encode import Bins
 from ..errors import BadData
+from .checks import checked_labels, new_frames
 from .dataset import Dataset, Split, hold_out
 from .hdf5 import opened
-from .readers import checked_labels, new_frames
 
 CHANNELS = 700
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

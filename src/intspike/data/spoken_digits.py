@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from ..encode import Bins, Cochlea
 from ..errors import BadData, BadInput
+from .checks import new_frames
 from .dataset import Dataset, Split, hold_out
 from .flat import read_flat
-from .readers import MAX_IMAGES, Array, new_frames, read_npz, reading
+from .readers import MAX_IMAGES, Array, read_npz, reading
 from .wav import read_wav
 
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
