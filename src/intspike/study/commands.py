@@ -29,6 +29,9 @@ def squat(
     seeds: Annotated[int, typer.Option(help="how many, from 0")] = 3,
     epochs: Annotated[int, typer.Option(help="of each training")] = 4,
     bits: Annotated[str, typer.Option(help="of weights and states, 1..8")] = "8,4,2",
+    pairs: Annotated[
+        str | None, typer.Option(help="weight-state bits in place of the grid: 3-5,2-1 or 1,2,4x1,2,3")
+    ] = None,
     codec: Annotated[str, typer.Option(help="states are stored after-reset or before-reset")] = "after-reset",
     subset: Annotated[int | None, typer.Option(help="training samples (default: all)")] = None,
     folds: Annotated[
@@ -51,6 +54,9 @@ def squat(
     backend: Annotated[str, typer.Option(help="loky (processes), dask or ray")] = "loky",
     address: Annotated[str | None, typer.Option(help="of a Dask or Ray cluster")] = None,
     out: Annotated[Path, typer.Option(help="the study's folder")] = Path("runs/squat"),
+    tables: Annotated[
+        Path | None, typer.Option(help="folder of tables and report (default: that of --out)")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="take the options of the folder's last study")
     ] = False,
@@ -63,10 +69,12 @@ def squat(
     """
     need_torch()
     from .squat.options import Options, recall
+    from .squat.pairs import parse_pairs
     from .squat.study import run
 
     given: dict[str, Any] = {
-        "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": _bits(bits), "codec": codec, "subset": subset,
+        "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": _bits(bits),
+        "pairs": () if pairs is None else parse_pairs(pairs), "codec": codec, "subset": subset,
         "folds": folds, "timesteps": timesteps, "test_timesteps": test_timesteps, "batch_size": batch_size,
         "learning_rate": learning_rate, "quantized_learning_rate": quantized_learning_rate, "beta": beta,
         "loss": loss, "data": data, "model": model,
@@ -79,15 +87,16 @@ def squat(
     try:
         with Bars(console) as watch:
             study = run(
-                options, out, backend=backend, jobs=jobs, address=address, retry_failed=retry_failed, wait=wait,
-                watch=watch,
+                options, out, tables=tables, backend=backend, jobs=jobs, address=address, retry_failed=retry_failed,
+                wait=wait, watch=watch,
             )  # fmt: skip
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     failed = f"; {len(study.failed)} cells failed, --retry-failed computes them again" if study.failed else ""
+    shown = tables or out
     console.print(
-        f"{len(study.cells)} cells{failed}. Open {out / 'report.html'}; numbers are in {out / 'summary.json'}, "
-        f"{out / 'table.csv'} and {out / 'table.md'}",
+        f"{len(study.cells)} cells{failed}. Open {shown / 'report.html'}; numbers are in {shown / 'summary.json'}, "
+        f"{shown / 'table.csv'} and {shown / 'table.md'}",
         soft_wrap=True,
     )
 

@@ -12,6 +12,7 @@ from ...errors import BadData, BadInput
 from ..grid import RECORD
 from . import custom
 from .cells import Setting, SquatCell, grid
+from .pairs import Pairs, check_pairs, pair_grid
 from .tasks import LOSSES, Where, build, few, fingerprint, fold, load, task_of
 
 CODECS = ("after-reset", "before-reset")
@@ -25,6 +26,7 @@ class Options:
         dataset: registered name; with data or model of the user's, what stands in for the other.
         seeds: how many, from 0.
         bits: of weights and states.
+        pairs: of weight bits and state bits; where given, these are studied in place of the paper's grid.
         codec: whether states are stored after or before the reset.
         (the others are those of cells.Setting and tasks.Where)
     """
@@ -33,6 +35,7 @@ class Options:
     seeds: int = 3
     epochs: int = 4
     bits: tuple[int, ...] = (8, 4, 2)
+    pairs: Pairs = ()
     codec: str = "after-reset"
     subset: int | None = None
     folds: int | None = None
@@ -70,6 +73,7 @@ class Options:
             raise BadInput(
                 f"--bits must be different numbers in 1..8 such as 8,4,2, not {','.join(map(str, self.bits))}"
             )
+        check_pairs(self.pairs)
         if self.codec not in CODECS:
             raise BadInput(f"--codec must be {' or '.join(CODECS)}, not {self.codec!r}")
         if self.loss is not None and self.loss not in LOSSES:
@@ -87,7 +91,8 @@ class Options:
     def where(self) -> Where:
         """Where samples and model are found."""
         task_of(self.dataset)
-        return Where(self.dataset, self.data, self.model)
+        path = self.data is not None and not custom.is_function(self.data)
+        return Where(self.dataset, str(Path(str(self.data)).resolve()) if path else self.data, self.model)
 
     def command(self) -> str:
         """The command line that asks for the same."""
@@ -97,6 +102,8 @@ class Options:
             value = getattr(self, f.name)
             if value != getattr(plain, f.name) or f.name in ("dataset", "seeds", "epochs"):
                 shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+                if f.name == "pairs":
+                    shown = ",".join(f"{w}-{u}" for w, u in self.pairs)
                 if f.name == "data" and not custom.is_function(self.data):
                     shown = "FOLDER"
                 words.append(f"--{f.name.replace('_', '-')} {shown}")
@@ -137,6 +144,8 @@ def cells_of(options: Options) -> tuple[list[SquatCell], Where]:
         subset=options.subset,
         folds=options.folds,
     )
+    if options.pairs:
+        return pair_grid(setting, options.seeds, options.pairs, options.stores), where
     return grid(setting, options.seeds, options.bits, options.stores), where
 
 
@@ -168,7 +177,10 @@ def recall(out: Path, given: Mapping[str, Any]) -> Options:
     try:
         stored = json.loads(path.read_text("utf-8"))
         needs = [name for name in stored.pop("needs") if name not in given]
-        options = replace(Options(), **{**stored, "bits": tuple(stored["bits"])})
+        options = replace(
+            Options(),
+            **{**stored, "bits": tuple(stored["bits"]), "pairs": tuple(map(tuple, stored["pairs"]))},
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise BadData(
             f"{path} must be the record of a study, but is damaged ({e}); give the options again"

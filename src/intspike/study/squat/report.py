@@ -10,7 +10,7 @@ import torch
 
 from ..grid import Finished
 from ..report import Page, Section, Table, write_report
-from . import figures, tables
+from . import figures, pairs, tables
 from .options import Options
 from .rows import rows_of
 from .trends import CLAIMS, trends, verdicts
@@ -45,6 +45,14 @@ def page_of(finished: Sequence[Finished], options: Options) -> Page:
             "Where the memoryless bar is as long as the others, the membrane potential adds nothing.",
             figures.accuracies(rows, options.bits),
             legend=True,
+        )
+        if not options.pairs
+        else Section(
+            "pareto",
+            "Accuracy and size",
+            "The line joins what nothing smaller beats; the horizontal line is full precision.",
+            pairs.pareto(rows, figures.KINDS),
+            wide=True,
         ),
         *(
             Section(

@@ -38,6 +38,7 @@ def run(
     options: Options,
     out: Path,
     *,
+    tables: Path | None = None,
     backend: str = "loky",
     jobs: int = 1,
     address: str | None = None,
@@ -47,7 +48,10 @@ def run(
 ) -> Study:
     """Compute the cells that are not there yet, then write tables, summary and report of all of them.
 
-    Args: as those of `grid.run_cells`.
+    Args:
+        out: the study's folder.
+        tables: where tables, summary and report are written, if not there.
+        (the others are those of `grid.run_cells`)
 
     Raises:
         BadInput, BadData: options, data, model or folder cannot be used.
@@ -61,6 +65,6 @@ def run(
             cells, partial(compute, where=where), out, backend=backend, jobs=jobs, address=address,
             retry_failed=retry_failed, wait=wait, record=record_of(options), watch=watch,
         )  # fmt: skip
-        summary = write_tables(finished, options, out)
-        write_study_report(finished, options, out)
+        summary = write_tables(finished, options, tables or out)
+        write_study_report(finished, options, tables or out)
     return Study(options, finished, summary)

@@ -14,7 +14,7 @@ from ..folder import write_atomic, write_json
 from ..grid import Finished
 from ..report.content import Table
 from ..report.style import size
-from . import paper
+from . import pairs, paper
 from .cells import SPACINGS, Scheme, SquatCell
 from .options import Options
 from .rows import Row, rows_of, what_of
@@ -36,6 +36,8 @@ def interval_text(i: Interval | None) -> str:
 
 def tables(rows: Mapping[str, Row], options: Options) -> list[Table]:
     """Full precision, then one table a scheme and spacing: rows are what is quantized, columns are bits."""
+    if options.pairs:
+        return [_full(rows), *pairs.tables(rows, options.pairs, SCHEMES)]
     return [_full(rows), *(_grid(rows, options, s, spacing) for s in SCHEMES for spacing in SPACINGS)]
 
 
