@@ -35,6 +35,7 @@ TESTS = {
     "tests/nn/test_compiled.py::test_spikes_are_torchs_and_gradients_those_of_float64": (17, ANY),
     "tests/engine/test_native.py::test_layer_by_layer_equals_the_reference": (12, ANY),
     "tests/engine/test_native.py::test_every_instruction_set": (1, SETS),
+    "tests/engine/test_trains.py::test_trains_equal_those_of_the_time_loop": (3, ANY),
     "tests/engine/test_fuzz.py::test_the_number_of_samples_and_timesteps_means_nothing": (1, ANY),
     "tests/engine/test_fuzz.py::test_sums_at_the_ends_of_a_machines_integers": (2, ANY),
 }

@@ -22,6 +22,8 @@ from ..native import synapse
 from ..native.loop_text import affine_of, code_kind
 from ..native.loops import AFFINE, LANES, Loop, lane_of, loop, pack_rows, pack_tables, width_of
 from ..ops.c import wide_type
+from . import trains
+from .trains import Trains
 
 KINDS: Mapping[str, type[np.generic]] = {
     "uint8_t": np.uint8, "int8_t": np.int8, "int16_t": np.int16, "int32_t": np.int32, "int64_t": np.int64,
@@ -80,11 +82,13 @@ class Layer:
         functions: definitions before the main function.
         lines: statements of the main function.
         packs: weights that the node's own `pack` must put into an order: (index of the constant, weights).
+        trains: of a neuron whose spikes can be looked up where its input is static.
     """
 
     functions: str
     lines: Sequence[str]
     packs: tuple[int, NDArray[np.int8]] | None = None
+    trains: Trains | None = None
 
 
 def kind_of(r: Range) -> str:
@@ -162,7 +166,9 @@ def neuron_lane(n: Neuron, r: Range) -> tuple[str, str] | None:
     return lane, wide
 
 
-def neuron_layer(n: Neuron, y: Buffer, x: Buffer, types: tuple[str, str], constants: Constants) -> Layer:
+def neuron_layer(
+    n: Neuron, y: Buffer, x: Buffer, types: tuple[str, str], constants: Constants, currents: Range
+) -> Layer:
     """A neuron's time loop; codes go to `c<number>_<state>` where they are recorded."""
     lane, wide = types
     made: Loop = loop(n.body, lane, x.kind, wide=wide)  # type: ignore[arg-type]
@@ -179,6 +185,19 @@ def neuron_layer(n: Neuron, y: Buffer, x: Buffer, types: tuple[str, str], consta
         f"    {'frames > 1 ? m * ' + str(y.size) + ' : 0' if x.static else 'm * ' + str(y.size)},",
         f"    y{x.number}, {affine}, {numbers}, {tables}, y{y.number}, record ? codes{y.number} : 0);",
     ]
+    found = None
+    if x.static and n.body.spikes == 1:
+        place = len(constants.arrays)
+        table = constants.add(np.zeros(trains.HEAD, np.uint32))  # holds no timestep yet
+        lines[1:] = [
+            f"if (!record && frames == 1 && T <= (int64_t)*(const uint32_t *){table})",
+            f"    trains{y.number}(m * {y.size}, m * {y.size}, T, y{x.number}, {table}, y{y.number});",
+            "else",
+            *("    " + line for line in lines[1:]),
+        ]
+        rows, parameters = currents.high - currents.low + 1, (place - 3, place - 2, place - 1)
+        if rows * y.channels <= trains.MOST_ENTRIES:
+            found = Trains(y.number, currents.low, rows, y.channels, width, x.kind, place, parameters)
     # the loop's pragmas are for itself alone, and every neuron has its own copy of the functions in it
     functions = sorted(set(re.findall(r"^(?:static inline )?void (\w+)\(", made.forward, re.MULTILINE)))
     text = [
@@ -188,7 +207,9 @@ def neuron_layer(n: Neuron, y: Buffer, x: Buffer, types: tuple[str, str], consta
         *(f"#undef {f}" for f in functions),
         "#pragma GCC pop_options\n",
     ]
-    return Layer("\n".join(text), lines)
+    if x.static and n.body.spikes == 1:
+        text.append(trains.text(y.number, x.kind, y.channels))
+    return Layer("\n".join(text), lines, trains=found)
 
 
 def code_buffers(n: Neuron, number: int) -> list[tuple[str, str]]:

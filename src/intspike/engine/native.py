@@ -54,6 +54,8 @@ def run(
     readout = np.empty((batch, *program.shapes[program.readout.name]), np.int64)
     threads = max(1, min(threads, batch))
     samples, size = _tile(made, batch // threads, timesteps, frames, record, plans.TILE_BYTES)
+    if frames == 1 and not record:
+        made.tables.prepare(made.pointers, batch, timesteps)
     sizes = (ctypes.c_int64 * 5)(batch, timesteps, frames, samples, record)
     spike_pointers = pointers(list(spikes.values()))
     code_pointers = pointers([a for c in codes.values() for a in c.values()])

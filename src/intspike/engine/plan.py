@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..native import Compiler, load, synapse
 from . import layers
 from .layers import Buffer, Constants, Layer
 from .plain import plain_layer, readout_layer
+from .trains import Tables
 
 TILE_BYTES = 512 << 10  # working memory of the samples that go through the layers together
 MOST_SAMPLES = 32
@@ -80,6 +82,7 @@ class Plan:
         pointers: their addresses.
         static, dynamic, codes: bytes that a frame of a sample takes in the working memory, in static buffers, in
             others, and in recorded codes; each entry is one buffer.
+        tables: of spike trains that can be looked up.
         memories: working memories that no call uses now.
     """
 
@@ -89,6 +92,7 @@ class Plan:
     static: tuple[int, ...]
     dynamic: tuple[int, ...]
     codes: tuple[int, ...]
+    tables: Tables
     memories: list[Memory] = field(default_factory=list[Memory])
 
     def tile(self, most: int, timesteps: int, frames: int, record: bool, limit: int) -> tuple[int, int]:
@@ -146,8 +150,15 @@ def plan(program: Program, timesteps: int, cc: Compiler, flags: tuple[str, ...])
     ]
     return Plan(
         function, constants.arrays, pointers, tuple(n for s, n in sizes if s), tuple(n for s, n in sizes if not s),
-        tuple(codes),
+        tuple(codes), _tables(library, texts, pointers),
     )  # fmt: skip
+
+
+def _tables(library: ctypes.CDLL, texts: Sequence[tuple[Buffer, Layer]], pointers: Any) -> Tables:
+    found = [(b, t.trains) for b, t in texts if t.trains is not None]
+    makers = [partial(t.make, library, pointers, dtype=layers.KINDS[t.kind]) for _, t in found]
+    pays = sum(t.entries for _, t in found) // 2  # making a table costs about that
+    return Tables(makers, [t.place for _, t in found], pays, sum(b.size for b, _ in found))
 
 
 def _layers(
@@ -192,7 +203,8 @@ def _layers(
             if types is None:
                 return None
             buffer = Buffer(number, "uint8_t", channels, positions, False)
-            texts.append((buffer, layers.neuron_layer(n, buffer, buffers[n.source.source], types, constants)))
+            source, currents = buffers[n.source.source], proved[n.source.source]
+            texts.append((buffer, layers.neuron_layer(n, buffer, source, types, constants, currents)))
         elif isinstance(n, Integrator):
             buffer = Buffer(number, "int64_t", channels, positions, False)
         if not isinstance(n, (Input, Neuron)):
