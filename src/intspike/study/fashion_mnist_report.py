@@ -41,7 +41,8 @@ def content(
         summary=(
             f"Full precision reaches {accuracy[REFERENCE]}, 8-bit weights and states {accuracy['ptq-w8u8']} after "
             f"calibration, 4-bit ones {accuracy[MAIN]} and 2-bit ones {accuracy['qat-w2u2']} after training; {exact:,} "
-            "spikes and stored codes were compared between torch, the reference interpreter, the native engine and the exported C, and "
+            "spikes and stored codes were compared between torch, the reference interpreter, the native engine and the "
+            "exported C, and "
             f"{sum(c['mismatches'] for c in s['exact'])} differ."
         ),
         variants=[_variant(name, result, histories.get(name, [])) for name in result.networks],
@@ -70,7 +71,8 @@ def content(
         notes=[
             f"Data: {s['data']}. Models are chosen on a validation split; test images serve only for these numbers.",
             f"States: 8 bits are uniform and stored {s['codec']['ptq-w8u8']}; 4 and 2 bits are threshold-centred and "
-            f"stored {s['codec'][MAIN]}. Only what is stored between timesteps is so narrow: the sum inside a step is wide.",
+            f"stored {s['codec'][MAIN]}. Only what is stored between timesteps is so narrow: the sum inside a step is "
+            "wide.",
         ],
     )
 
