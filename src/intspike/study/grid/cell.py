@@ -50,7 +50,8 @@ Work = Callable[[Any, Mapping[str, bytes]], Outcome]
 
 
 def fields_of(cell: Cell) -> dict[str, Any]:
-    """The fields of a cell as they stand in JSON; one that holds its default is left out, so that a study may grow.
+    """The fields of a cell as they stand in JSON; one that holds its default is left out, so that a study may grow:
+    a new field's default must mean what cells did before it, and a default never changes.
 
     Raises:
         BadInput: no frozen dataclass, or a field that is not plain.
