@@ -138,6 +138,12 @@ class Cochlea:
         return np.minimum(counts, bins.high).astype(np.uint8)
 
 
+def centres(cochlea: Cochlea) -> Reals:
+    """Centre frequency of every channel in Hz, [channels]."""
+    low, high = (21.4 * np.log10(1 + 0.00437 * f) for f in (cochlea.low, cochlea.high))
+    return (10 ** (np.linspace(low, high, cochlea.channels) / 21.4) - 1) / 0.00437
+
+
 def _transform(size: int) -> int:
     """Points of the transform: the next power of two."""
     return 1 << (size - 1).bit_length()
@@ -152,9 +158,8 @@ def _bank(cochlea: Cochlea, rate: int) -> tuple[Reals, list[tuple[int, slice, Re
     size = round(cochlea.window * rate)
     window = np.hanning(size)
     f = np.fft.rfftfreq(_transform(size), 1 / rate)
-    ends = 21.4 * np.log10(1 + 0.00437 * np.array([cochlea.low, cochlea.high]))
-    centres = (10 ** (np.linspace(ends[0], ends[1], cochlea.channels) / 21.4) - 1) / 0.00437
-    off = np.abs(f[:, None] - centres) / (24.7 * (1 + 0.00437 * centres))
+    middle = centres(cochlea)
+    off = np.abs(f[:, None] - middle) / (24.7 * (1 + 0.00437 * middle))
     bands = np.where(off < REACH, np.exp(-np.pi * np.square(off)), 0)
     bands /= bands.sum(0) * np.square(window).sum() * cochlea.floor
     blocks: list[tuple[int, slice, Reals]] = []
