@@ -104,9 +104,8 @@ class SquatCell:
 
     @property
     def cost(self) -> float:
-        """Roughly in epochs: a test run is about a third of one, and real currents into codes run in plain torch."""
-        slow = 3.0 if self.weight_bits is None and self.state_bits is not None else 1.0
-        return slow * ((0.1 if self.scheme == "ptq" else float(self.epochs)) + 0.3)
+        """Roughly in epochs; a test run is about a third of one."""
+        return (0.1 if self.scheme == "ptq" else float(self.epochs)) + 0.3
 
     @property
     def integer(self) -> bool:
