@@ -1,4 +1,4 @@
-"""The command line: `intspike run`, `study`, `data`, `integers`, `show`, `export`, `info`."""
+"""The command line: `intspike run`, `study`, `search`, `data`, `integers`, `show`, `export`, `info`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 
 from .errors import BadInput, IntspikeError, did_you_mean
 from .study.commands import app as study_app
+from .study.commands import search
 from .study.terminal import Bars, need_torch
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ export_app = typer.Typer(no_args_is_help=True, help="Write a program in another 
 app.add_typer(data_app, name="data")
 app.add_typer(export_app, name="export")
 app.add_typer(study_app, name="study")
+app.command()(search)
 
 console = Console()
 RECIPES = ("fashion-mnist",)
