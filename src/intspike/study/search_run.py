@@ -111,6 +111,9 @@ def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None
         told.say(f"within the budget: {best} ({best.accuracy:.1%} on validation samples before training)")
         made = _trained(folder, "best", quantize(net, best.config), data, options, timesteps, told)
         program = lower(made, input_shape=data.frame)
+        bits = size_bits(program).total
+        if options.cost == "bits" and bits > options.budget:  # constants may have become wider
+            told.say(f"training made it {bits - options.budget:,.0f} bits larger than the budget")
         exact = verify(made, program, data.test, timesteps=timesteps, samples=16, native_samples=250)
         save(program, out / "model.intspike")
         test = wilson(train.correct_on(made, data.test, timesteps=timesteps), len(data.test))
@@ -120,7 +123,7 @@ def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None
             "front": [{**asdict(c), "config": str(c)} for c in found.front],
             "candidates": len(found.candidates),
             "best": {**asdict(best), "config": str(best)},
-            "bits": size_bits(program).total,
+            "bits": bits,
             "test": test.to_dict(),
             "full_precision": full.to_dict(),
             "compared": sum(c.compared for c in exact),
