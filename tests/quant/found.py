@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from intspike import quant
 from intspike.errors import BadInput
-from intspike.quant import WeightQuantizer
+from intspike.quant import StateQuantizer, ThresholdCentred, UniformState, WeightQuantizer
 
 
 def kinds(base: type) -> list[type[Any]]:
@@ -45,3 +45,20 @@ def every(kind: type[Any]) -> Iterator[Any]:
 
 def weights() -> list[WeightQuantizer]:
     return [q for kind in kinds(WeightQuantizer) for q in every(kind)]
+
+
+def states() -> list[StateQuantizer]:
+    """As they are found, and some whose fields have no finite type."""
+    found = [q for kind in kinds(StateQuantizer) for q in every(kind)]
+    for bits, ends in ((4, (-3.0, 2.0)), (6, (-0.5, 8.0))):
+        n = 1 << bits
+        curved = {"counts": (n - 3, 3), "steepness": (1.0, 40.0), "ends": ends}
+        found += [
+            ThresholdCentred(bits, "before reset", spacing, **curved)
+            for spacing in ("exponential", "compander")
+        ]
+        found.append(ThresholdCentred(bits, spacing="compander", steepness=(100.0, 1.0), ends=ends))
+        found.append(UniformState(bits, low=0.0, high=5.0))
+        found.append(UniformState(bits, low=-4.0, high=1.5, stores="after reset"))
+    found.append(ThresholdCentred(2, levels=(-0.5, 0.0, 0.3, 0.6)))
+    return found

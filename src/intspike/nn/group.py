@@ -97,7 +97,8 @@ class Group(torch.nn.Module):
         """
         self._frozen = None
         self.weight, self.bias = config.weight, config.bias
-        self.neuron.state = config.state or self.neuron.state
+        if config.state is not None:
+            self.neuron.store(config.state)
         self.neuron.leak = config.leak or self.neuron.leak
         if self.weight is not None:
             rows = self._rows().detach()
@@ -125,6 +126,11 @@ class Group(torch.nn.Module):
             raise BadInput(
                 f"{self.name}: a range stored before reset must reach above the last threshold ({equation.spikes}), "
                 f"not {high:g}; raise high or choose stores='after reset'"
+            )
+        if state.learned and state.stores == "before reset" and equation.spikes > 1:
+            raise BadInput(
+                f"{self.name}: levels learned before reset serve one spike, not {equation.spikes}: they could cross "
+                "the higher thresholds; choose stores='after reset', or levels that are not learned"
             )
         try:
             trace(equation, self.form)

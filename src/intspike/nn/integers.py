@@ -119,6 +119,9 @@ def neuron_integers(
         shift=shift,
     )
     tensors: dict[str, Tensor] = {p: torch.from_numpy(a).float() for p, a in made.items()}
+    if fractions is not None and fractions.requires_grad:
+        reals = fractions * theta_lsb.detach()[:, None]
+        tensors["u.levels"] = tensors["u.levels"] + (reals - reals.detach()).float()
     soft = (theta_lsb - theta_lsb.detach()).float()
     for p in made:
         if p in ("reset", "theta"):

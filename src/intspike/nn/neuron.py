@@ -12,6 +12,7 @@ from .. import neuron as equations
 from ..errors import BadInput
 from ..ops import Leak
 from ..quant import StateQuantizer
+from .kept import keep
 
 
 class Neuron(torch.nn.Module):
@@ -24,6 +25,8 @@ class Neuron(torch.nn.Module):
         equation: fields and step, a value.
         state, leak: how the membrane is stored; None is full precision (or what `quantize` says).
         theta, beta: per channel [C]; parameters where the equation learns them, else buffers.
+
+    What the state quantizer keeps (learned levels) are parameters and buffers, too, under its names.
     """
 
     theta: Tensor
@@ -56,6 +59,16 @@ class Neuron(torch.nn.Module):
                 setattr(self, name, torch.nn.Parameter(start))
             else:
                 self.register_buffer(name, start)
+        self._keep()
+
+    def store(self, state: StateQuantizer) -> None:
+        """Quantize the membrane so, from the start."""
+        self.state = state
+        self._keep()
+
+    def _keep(self) -> None:
+        if self.state is not None and self.theta.numel():
+            keep(self, self.state.start(self.theta.numel()), self.state.learned)
 
     def forward(self, current: Tensor) -> Tensor:
         raise BadInput(

@@ -1,6 +1,7 @@
 """Quantizers: reals to codes, one file a quantizer, and the configuration that names them."""
 
 from .config import QuantConfig as QuantConfig
+from .state import LearnedLevels as LearnedLevels
 from .state import PowerOfTwoState as PowerOfTwoState
 from .state import StateQuantizer as StateQuantizer
 from .state import ThresholdCentred as ThresholdCentred
