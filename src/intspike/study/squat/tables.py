@@ -127,8 +127,8 @@ def notes(finished: Sequence[Finished], rows: Mapping[str, Row], options: Option
     seeds = max((len(r.done) for r in rows.values()), default=0)
     made = [
         f"Data: {records[0]['data'] if records else cell.dataset}; {records[0]['n'] if records else 0:,} test samples "
-        f"a seed. T = {cell.timesteps} in training and {cell.test_timesteps} in the test, {cell.epochs} epochs of each "
-        f"training in batches of {cell.batch_size}. Models are chosen on validation samples; spikes are counted.",
+        f"a seed. T = {cell.timesteps} in training and {cell.test_timesteps} in the test, {_epochs(cell.epochs)} of "
+        f"each training in batches of {cell.batch_size}. Models are chosen on validation samples; spikes are counted.",
         f"States are stored {options.stores}. Only what is kept between timesteps is so narrow. 1-bit weights are "
         "binary, others uniform; PTQ estimates batch norms again from 10 batches, with everything quantized. "
         "Memoryless networks start every timestep at rest (beta = 0): what they reach needs no membrane potential.",
@@ -153,6 +153,10 @@ def notes(finished: Sequence[Finished], rows: Mapping[str, Row], options: Option
     if len({f.code for f in finished if f.code}) > 1:
         made.append("Some cells were computed by an earlier intspike than others.")
     return made
+
+
+def _epochs(n: int) -> str:
+    return f"{n} epoch" if n == 1 else f"{n} epochs"
 
 
 def summary_of(rows: Mapping[str, Row], found: Sequence[Trend], options: Options) -> list[dict[str, Any]]:

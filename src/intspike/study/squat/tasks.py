@@ -183,7 +183,7 @@ def fold(dataset: Dataset, folds: int, index: int, seed: int) -> Dataset:
     mine = np.zeros(len(pool), bool)
     mine[by_class[index % folds :: folds]] = True
     rest, validation = hold_out(pool.pick(np.flatnonzero(~mine)), 0.1, seed)
-    source = f"{dataset.source}; fold {index % folds + 1} of {folds} is tested"
+    source = f"{dataset.source}; pooled and cross-validated in {folds} folds"
     return replace(
         dataset, train=rest, validation=validation, test=pool.pick(np.flatnonzero(mine)), source=source
     )
