@@ -17,7 +17,19 @@ from intspike import nn
 from intspike.kernels import fused
 from intspike.nn import Network, calibrate, compiled, quantize
 from intspike.ops import Dyadic, Shift, Triangle
-from intspike.quant import QuantConfig, ThresholdCentred, Uniform, UniformState
+from intspike.quant import (
+    LSQ,
+    Binary,
+    LearnedLevels,
+    LQNet,
+    PowerOfTwo,
+    PowerOfTwoState,
+    QuantConfig,
+    Ternary,
+    ThresholdCentred,
+    Uniform,
+    UniformState,
+)
 
 Choose = Callable[[Sequence[Any]], Any]  # one of the options; the first is the simplest
 
@@ -62,11 +74,29 @@ def random_config(choose: Choose) -> tuple[QuantConfig, int]:
     """A configuration, and the most spikes that a neuron can store under it."""
     weight = Uniform(choose([4, 2, 3, 6, 8]), choose(["channel", "tensor"]), choose(["mse", "absmax"]))
     weight = Uniform(weight.bits, weight.per, weight.range, full_range=choose([False, True]))
+    others = [
+        Binary(),
+        Ternary(),
+        PowerOfTwo(3),
+        PowerOfTwo(4),
+        LQNet(2),
+        LQNet(4),
+        Uniform(3, mid_rise=True),
+        LSQ(4),
+    ]
+    weight = choose([weight, weight, *others])
+    bias = choose([None, None, 4, 8])
     stores, decay = choose(["after reset", "before reset"]), choose(["guaranteed", "nearest"])
     if choose(["table", "uniform"]) == "table":
         bits = choose([3, 1, 2, 4, 5, 6, 7, 8])
-        state: Any = ThresholdCentred(bits, stores, choose(["even", "exponential"]), decay=decay)
-        several = stores == "after reset" or (bits >= 4 and state.spacing == "even")
+        kind = choose(["threshold-centred", "power of two", "learned"])
+        state: Any = ThresholdCentred(bits, stores, choose(["even", "exponential", "compander"]), decay=decay)
+        if kind == "power of two":
+            state = PowerOfTwoState(min(bits, 3), stores, decay)
+        elif kind == "learned":
+            state = LearnedLevels(bits, stores, decay, per=choose(["channel", "layer"]))
+        even = isinstance(state, ThresholdCentred) and state.spacing == "even"
+        several = stores == "after reset" or (bits >= 4 and even)
     else:
         bits = choose([4, 8, 2, 3, 5, 6, 7, 9, 12])
         state = UniformState(
@@ -74,7 +104,7 @@ def random_config(choose: Choose) -> tuple[QuantConfig, int]:
         )
         several = stores == "after reset" or bits >= 4
     leak = choose([None, Shift(), Dyadic(6)])
-    return QuantConfig(weight, state, leak), choose([1, 2]) if several else 1
+    return QuantConfig(weight, state, leak, bias), choose([1, 2]) if several else 1
 
 
 def random_neuron(choose: Choose, config: QuantConfig, spikes: int) -> nn.Neuron:
@@ -175,7 +205,12 @@ def random_network(choose: Choose, numbers: random.Random) -> Made:
                 g.neuron.theta.mul_(0.5 + torch.rand(g.channels, generator=torch_random))
             if getattr(g.neuron.equation, "learn_beta", False):
                 g.neuron.beta.mul_(0.5 + torch.rand(g.channels, generator=torch_random) / 2)
-    made = calibrate(quantize(net, config), [torch.from_numpy(images).expand(4, *images.shape)])
+    start = quantize(net, config)
+    for g in start.layers:
+        if isinstance(config.state, LearnedLevels):  # as training would have moved them
+            with torch.no_grad():
+                g.neuron.gaps.add_(torch.randn(g.neuron.gaps.shape, generator=torch_random) / 2)
+    made = calibrate(start, [torch.from_numpy(images).expand(4, *images.shape)])
     return Made(made, images, config)
 
 
