@@ -11,7 +11,8 @@
 Channels last everywhere: x is uint8 [N, H, W, CI] (dense: [N, K]), y int16 or int32 [N, H', W', CO] (dense: [N, M]),
 flip int32 [CO] of 1 and -1, winner uint8 like y. `first, last` are the frames to compute, so threads share a call by
 frames; a call lets go of the interpreter lock. `bits` is the caller's proof: every partial sum, in any order, fits.
-Two paths, dense and by events, give the same integers; each frame takes the faster one by its share of nonzero inputs.
+All paths, dense, by events and (convolutions) scattering, give the same integers; each frame takes the fastest one by
+its share of nonzero inputs.
 """
 
 from __future__ import annotations
@@ -187,7 +188,7 @@ class Kernel:
 
         Args:
             pointers: conv: x, packed, flip, y, winner; dense: x, packed, y.
-            path: both give the same integers.
+            path: all give the same integers; one that the synapse does not have stands for another.
         """
         self._run(first, last, *pointers, PERMILLE[path])
 
