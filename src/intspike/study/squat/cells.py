@@ -12,6 +12,10 @@ from ...quant import QuantConfig, StateQuantizer, ThresholdCentred, UniformState
 Scheme = Literal["fp", "ptq", "qat"]
 Spacing = Literal["", "uniform", "threshold-centred"]
 SPACINGS: tuple[Spacing, ...] = ("threshold-centred", "uniform")
+UNIFORM_RANGE = {
+    "after reset": "-1..1 thresholds",
+    "before reset": "-1..2 thresholds",
+}  # as state_quantizer says
 
 
 @dataclass(frozen=True)
@@ -124,15 +128,14 @@ class SquatCell:
 def state_quantizer(bits: int, spacing: str, stores: str) -> StateQuantizer:
     """Levels around the threshold, or evenly spaced.
 
-    Uniform levels cover -theta..2 theta before the reset, and -theta..theta after it, where nothing above is left;
-    one bit cannot hold a negative level and still integrate, so its range starts at rest.
+    Uniform levels end at theta where they are stored after the reset, because nothing above it is left; one bit cannot hold a negative level and still integrate, so its range starts at rest.
     """
     if spacing == "threshold-centred":
         return ThresholdCentred(bits, stores=stores)  # type: ignore[arg-type]
     if spacing != "uniform":
         raise BadInput(f"the spacing of a state must be 'uniform' or 'threshold-centred', not {spacing!r}")
-    low, high = (0.0 if bits == 1 else -1.0), (2.0 if stores == "before reset" else 1.0)
-    return UniformState(bits, low, high, stores=stores)  # type: ignore[arg-type]
+    low, high = UNIFORM_RANGE[stores]
+    return UniformState(bits, 0.0 if bits == 1 else low, high, stores=stores)  # type: ignore[arg-type]
 
 
 def grid(setting: Setting, seeds: int, bits: tuple[int, ...], stores: str) -> list[SquatCell]:

@@ -15,7 +15,7 @@ from ..grid import Finished
 from ..report.content import Table
 from ..report.style import size
 from . import pairs, paper
-from .cells import SPACINGS, Scheme, SquatCell
+from .cells import SPACINGS, UNIFORM_RANGE, Scheme, SquatCell
 from .options import Options
 from .rows import Row, rows_of, what_of
 from .tasks import TASKS
@@ -125,12 +125,15 @@ def notes(finished: Sequence[Finished], rows: Mapping[str, Row], options: Option
     records = [f.record for f in finished if f.record is not None]
     task = TASKS.get(cell.dataset)
     seeds = max((len(r.done) for r in rows.values()), default=0)
+    low, high = UNIFORM_RANGE[options.stores]
     made = [
         f"Data: {records[0]['data'] if records else cell.dataset}; {records[0]['n'] if records else 0:,} test samples "
         f"a seed. T = {cell.timesteps} in training and {cell.test_timesteps} in the test, {_epochs(cell.epochs)} of "
         f"each training in batches of {cell.batch_size}. Models are chosen on validation samples; spikes are counted.",
-        f"States are stored {options.stores}. Only what is kept between timesteps is so narrow. 1-bit weights are "
-        "binary, others uniform; PTQ estimates batch norms again from 10 batches, with everything quantized. "
+        f"States are stored {options.stores}; uniform ones cover {low:g}..{high:g} thresholds (1 bit: from rest). Only "
+        "what is kept between timesteps is so narrow. 1-bit weights are binary, others uniform. PTQ estimates batch "
+        "norms again from 10 batches, with everything quantized; QAT goes on from full precision for as many epochs, so "
+        "its networks have trained twice as long. "
         "Memoryless networks start every timestep at rest (beta = 0): what they reach needs no membrane potential.",
         "Intervals are Student's t over folds; folds share training samples, so they are somewhat too narrow."
         if options.folds
