@@ -7,15 +7,9 @@ import itertools
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from intspike import quant
 from intspike.errors import BadInput
 from intspike.quant import StateQuantizer, ThresholdCentred, UniformState, WeightQuantizer
-
-
-def kinds(base: type) -> list[type[Any]]:
-    """Final quantizers named in `intspike.quant`."""
-    found = {v for v in vars(quant).values() if isinstance(v, type) and issubclass(v, base) and v is not base}
-    return sorted(found, key=lambda c: c.__name__)
+from intspike.quant.docs import kinds, of_width
 
 
 def choices(kind: type) -> dict[str, list[Any]]:
@@ -32,13 +26,12 @@ def choices(kind: type) -> dict[str, list[Any]]:
 
 def every(kind: type[Any]) -> Iterator[Any]:
     """Every width with every choice; what is refused as a combination is left out."""
-    wide = "bits" in {f.name for f in dataclasses.fields(kind)}
-    for bits in kind.WIDTHS if wide else [None]:
+    for bits in kind.WIDTHS:
         options = choices(kind)
         for values in itertools.product(*options.values()):
-            fields = dict(zip(options, values, strict=True)) | ({"bits": bits} if wide else {})
+            fields = dict(zip(options, values, strict=True))
             try:
-                yield kind(**fields)
+                yield of_width(kind, bits, **fields)
             except BadInput:
                 continue
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,9 @@ from intspike.quant import (
     form_of,
     weight_of,
 )
+from intspike.quant.docs import kinds, renewed
 from intspike.quant.weight.lq_net import alternation
-from quant.found import every, kinds, states, weights
+from quant.found import every, states, weights
 from small_networks import without_kernels
 
 WEIGHTS = weights()
@@ -80,6 +82,15 @@ def test_all_are_found():
     for kind in (*kinds(WeightQuantizer), *kinds(StateQuantizer)):
         assert {q.bits for q in every(kind)} == set(kind.WIDTHS)
     assert [weight_of(n).bits for n in range(1, 9)] == list(range(1, 9))
+
+
+def test_the_tables_of_the_documentation_are_current():
+    page = Path(__file__).parents[2] / "docs" / "quantizers.md"
+    text = page.read_text("utf-8")
+    assert text == renewed(text), "run: python -m intspike.quant.docs docs/quantizers.md"
+    assert all(
+        f"`{kind.__name__}`" in text for base in (WeightQuantizer, StateQuantizer) for kind in kinds(base)
+    )
 
 
 @pytest.mark.parametrize("q", WEIGHTS, ids=label)
