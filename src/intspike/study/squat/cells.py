@@ -12,10 +12,7 @@ from ...quant import QuantConfig, StateQuantizer, ThresholdCentred, UniformState
 Scheme = Literal["fp", "ptq", "qat"]
 Spacing = Literal["", "uniform", "threshold-centred"]
 SPACINGS: tuple[Spacing, ...] = ("threshold-centred", "uniform")
-UNIFORM_RANGE = {
-    "after reset": "-1..1 thresholds",
-    "before reset": "-1..2 thresholds",
-}  # as state_quantizer says
+UNIFORM_RANGE = {"after reset": (-1.0, 1.0), "before reset": (-1.0, 2.0)}  # in thresholds
 
 
 @dataclass(frozen=True)
@@ -128,7 +125,8 @@ class SquatCell:
 def state_quantizer(bits: int, spacing: str, stores: str) -> StateQuantizer:
     """Levels around the threshold, or evenly spaced.
 
-    Uniform levels end at theta where they are stored after the reset, because nothing above it is left; one bit cannot hold a negative level and still integrate, so its range starts at rest.
+    Uniform levels end at theta where they are stored after the reset, because nothing above it is left; one bit
+    cannot hold a negative level and still integrate, so its range starts at rest.
     """
     if spacing == "threshold-centred":
         return ThresholdCentred(bits, stores=stores)  # type: ignore[arg-type]
