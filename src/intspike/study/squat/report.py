@@ -11,6 +11,7 @@ import torch
 from ..grid import Finished
 from ..report import Page, Section, Table, write_report
 from . import figures, pairs, tables
+from .notes import notes
 from .options import Options
 from .rows import rows_of
 from .trends import CLAIMS, trends, verdicts
@@ -90,4 +91,4 @@ def page_of(finished: Sequence[Finished], options: Options) -> Page:
         Section("run", "This study", "How to get this page again.", tables=[Table("", ("", ""), environment)])
     )
     name = next(iter(rows.values())).cell.dataset
-    return Page(f"SQUAT on {name}", summary, made, figures.KINDS, tables.notes(finished, rows, options))
+    return Page(f"SQUAT on {name}", summary, made, figures.KINDS, notes(finished, rows, options))

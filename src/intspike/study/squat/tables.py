@@ -14,11 +14,11 @@ from ..folder import write_atomic, write_json
 from ..grid import Finished
 from ..report.content import Table
 from ..report.style import size
-from . import pairs, paper
-from .cells import SPACINGS, UNIFORM_RANGE, Scheme, SquatCell
+from . import pairs
+from .cells import SPACINGS, Scheme, SquatCell
+from .notes import notes
 from .options import Options
 from .rows import Row, rows_of, what_of
-from .tasks import TASKS
 from .trends import CLAIMS, Trend, trends, verdicts
 
 SCHEMES: Mapping[Scheme, str] = {"ptq": "after training (PTQ)", "qat": "in training (QAT)"}
@@ -117,49 +117,6 @@ def failures(rows: Mapping[str, Row]) -> Table:
     """Cells that could not be computed, and why."""
     made = [[f"{r.name} seed {s}", why] for r in rows.values() for s, why in r.failed.items()]
     return Table("Failed", ("network", "reason"), made)
-
-
-def notes(finished: Sequence[Finished], rows: Mapping[str, Row], options: Options) -> list[str]:
-    """What a reader must know of data, codec, intervals and the paper's numbers."""
-    cell = next(iter(rows.values())).cell
-    records = [f.record for f in finished if f.record is not None]
-    task = TASKS.get(cell.dataset)
-    seeds = max((len(r.done) for r in rows.values()), default=0)
-    low, high = UNIFORM_RANGE[options.stores]
-    made = [
-        f"Data: {records[0]['data'] if records else cell.dataset}; {records[0]['n'] if records else 0:,} test samples "
-        f"a seed. T = {cell.timesteps} in training and {cell.test_timesteps} in the test, {_epochs(cell.epochs)} of "
-        f"each training in batches of {cell.batch_size}. Models are chosen on validation samples; spikes are counted.",
-        f"States are stored {options.stores}; uniform ones cover {low:g}..{high:g} thresholds (1 bit: from rest). Only "
-        "what is kept between timesteps is so narrow. 1-bit weights are binary, others uniform. PTQ estimates batch "
-        "norms again from 10 batches, with everything quantized; QAT goes on from full precision for as many epochs, "
-        "so its networks have trained twice as long. "
-        "Memoryless networks start every timestep at rest (beta = 0): what they reach needs no membrane potential.",
-        "Intervals are Student's t over folds; folds share training samples, so they are somewhat too narrow."
-        if options.folds
-        else "Intervals are Student's t over seeds."
-        if seeds > 1
-        else "There is one seed: intervals are Wilson's, of its test samples, and say nothing of other seeds.",
-        "Networks with a float part have weights or states in full precision and no integer program. In the others, "
-        "torch, the reference engine and compiled code agree in every spike and stored code of the samples compared.",
-    ]
-    if options.folds:
-        made.append(
-            f"Seed s is trained on the other folds and tested on fold s of {options.folds}, of all samples pooled."
-        )
-    if task is not None and any(r.paper is not None for r in rows.values()):
-        same = "the same data set" if task.same else "another data set: compare the shape, not the level"
-        made.append(
-            f"Paper: arXiv 2404.19668, {task.paper}, {same}; means of 3 trials after up to 100 epochs or more."
-        )
-        made += paper.faults(task.paper)
-    if len({f.code for f in finished if f.code}) > 1:
-        made.append("Some cells were computed by an earlier intspike than others.")
-    return made
-
-
-def _epochs(n: int) -> str:
-    return f"{n} epoch" if n == 1 else f"{n} epochs"
 
 
 def summary_of(rows: Mapping[str, Row], found: Sequence[Trend], options: Options) -> list[dict[str, Any]]:
