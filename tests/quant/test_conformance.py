@@ -537,3 +537,35 @@ def test_biases_of_few_bits_are_exact_everywhere(bits, monkeypatch):
         assert (abs(few - all_bits) <= (1 << shift) / 2 + 0.5).all()
     with pytest.raises(BadInput, match="a bias of 4 bits is an integer beside quantized weights and states"):
         nn.quantize(network(), QuantConfig(Uniform(4), bias=4))
+
+
+GRADIENTS = [(q, STATE) for q in PLAIN] + [(Uniform(4), state) for state in STATE_NETWORKS]
+
+
+@pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
+@pytest.mark.parametrize(("q", "state"), GRADIENTS, ids=label)
+def test_gradients_of_compiled_kernels_are_torchs(q, state, monkeypatch):
+    """Of every parameter: weights, steps and levels that are learned, norms; float32 of two orders of summation."""
+    net = trained(nn.quantize(network(nn.LIF(learn_theta=True, learn_beta=True)), QuantConfig(q, state)), 2)
+    x, weight = images().expand(4, -1, -1, -1, -1), torch.randn(4, 12, 4)
+
+    def gradients() -> dict[str, Tensor]:
+        made = copy.deepcopy(net).train()
+        (made(x) * weight).sum().backward()
+        return {n: p.grad for n, p in made.named_parameters() if p.grad is not None}
+
+    ours = gradients()
+    with monkeypatch.context() as patch:
+        without_kernels(patch)
+        torchs = gradients()
+    assert ours.keys() == torchs.keys()
+    assert {n.split(".")[-1] for n in ours} >= {"weight", "theta", "beta", *q.learned, *state.learned}
+    for name, g in torchs.items():
+        scale = float(g.abs().max())
+        assert (ours[name] - g).abs().max() <= 1e-3 * scale + 1e-7, name
+
+
+def test_steps_are_saved_under_the_name_of_older_checkpoints():
+    net = nn.quantize(network(), QuantConfig(Uniform(4), STATE))
+    names = [n for n in net.state_dict() if n.endswith("log_step")]
+    assert names == [f"groups.{g.name}.log_step" for g in net.layers]
