@@ -12,6 +12,12 @@ from intspike.quant import StateQuantizer, ThresholdCentred, UniformState, Weigh
 from intspike.quant.docs import kinds, of_width
 
 
+def label(q: Any) -> str:
+    """Its constructor with what is not the default, as short as an id must be."""
+    given = [repr(v) for f in dataclasses.fields(q) if (v := getattr(q, f.name)) != f.default]
+    return f"{type(q).__name__}({', '.join(given)})"
+
+
 def choices(kind: type) -> dict[str, list[Any]]:
     """Of each field with a finite type, its values."""
     found: dict[str, list[Any]] = {}
