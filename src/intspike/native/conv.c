@@ -259,8 +259,7 @@ INLINE void NAME(events)(const int vectors, const unit *frame, const weight *w, 
 /* All sums of a frame. */
 APART void NAME(scatter)(const uint8_t *x, const int8_t *w, uint32_t *index, RESULT *sums)
 {
-    for (int r = 0; r < SUM_H; r++)
-        memset(sums + (r * SPREAD_W + KW - 1) * CO, 0, sizeof(RESULT) * SUM_W * CO);
+    memset(sums, 0, sizeof(RESULT) * SPREAD); /* what falls outside, too, or it would overflow in time */
     for (int i = 0; i < H; i++, x += W * CI) {
         const int n = nonzero_indices(x, W * CI, index), row = i + PAD_H;
         const int first = MORE(0, row - SUM_H + 1), last = LESS(KH - 1, row); /* rows of the kernel */
