@@ -98,11 +98,14 @@ def alternation(rows: Tensor, basis: Tensor) -> Tensor:
     """
     x, signs = rows.double(), _signs(basis.shape[1]).double()
     levels, order = (basis @ signs.T).sort(1)
-    codes = signs[order.gather(1, _nearest(x, levels))]  # [N, K, bits]
+    index, none = _nearest(x, levels), torch.zeros_like(levels)
+    count = none.scatter_add(1, index, torch.ones_like(x))  # of weights at each level, and their sum:
+    total = none.scatter_add(1, index, x)  # B'B and B'w need no more
+    codes = signs[order]  # [N, 2^bits, bits]
     across = codes.transpose(1, 2)
     ridge = RIDGE * torch.eye(basis.shape[1], dtype=torch.float64)
-    right = (across @ x[:, :, None])[:, :, 0] + RIDGE * basis
-    return torch.linalg.solve(across @ codes + ridge, right)
+    right = (across @ total[:, :, None])[:, :, 0] + RIDGE * basis
+    return torch.linalg.solve(across @ (count[:, :, None] * codes) + ridge, right)
 
 
 def _nearest(x: Tensor, levels: Tensor) -> Tensor:
