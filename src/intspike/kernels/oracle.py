@@ -68,8 +68,14 @@ def _pick(table: Tensor, code: Tensor, row: Tensor | None) -> Tensor:
 class _Step:
     """One timestep of a body on tensors [B, C, ...]."""
 
-    def __init__(self, body: Body, parameters: Mapping[str, Tensor], like: Tensor):
-        self.body, self.parameters, self.like = body, parameters, like
+    def __init__(
+        self,
+        body: Body,
+        parameters: Mapping[str, Tensor],
+        like: Tensor,
+        store: Callable[[Tensor], Tensor] | None,
+    ):
+        self.body, self.parameters, self.like, self.store = body, parameters, like, store
 
     def run(
         self,
@@ -135,7 +141,7 @@ class _Step:
     def _encode(self, i: Instruction, x: Tensor) -> Tensor:
         """In integers the code, carrying the gradient of the value it stands for."""
         if i.name not in self.body.quantized:
-            return x
+            return x if self.store is None or i.name != "u" else self.store(x)
         code = self._code(i, x.detach())
         gate = torch.ones_like(code)
         if i.immediate:
@@ -172,19 +178,25 @@ class _Step:
 
 
 def run(
-    body: Body, current: Tensor, parameters: Mapping[str, Tensor], timesteps: int
+    body: Body,
+    current: Tensor,
+    parameters: Mapping[str, Tensor],
+    timesteps: int,
+    *,
+    store: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
     """A body over time.
 
     Args:
         current: sums (or, in full precision, currents) [T or 1, B, C, ...]; one frame is static.
         parameters: [C] or [C, entries] or [C, rows, entries]; those with gradients in the dtype of `current`.
+        store: in full precision, what becomes of the membrane u before it fires (a quantizer for comparison).
 
     Returns:
         spikes [T, B, C, ...] and, for each state, stored codes (in full precision the membrane) [T, B, C, ...].
     """
     like = current[0]
-    step = _Step(body, parameters, like)
+    step = _Step(body, parameters, like, store)
     quantized = [s.codec for s in body.states]
     codes = [torch.full_like(like, c.rest if c else 0) for c in quantized]
     membranes = [torch.zeros_like(like) for _ in quantized]

@@ -161,7 +161,10 @@ def _refusals(net: Network) -> list[Parameter]:
             )
     for g in net.layers:
         for name, value in (("weight", g.weight), ("state", g.state)):
-            if value is None:
+            if name == "state" and g.neuron.comparison is not None:
+                repair = f"{g.neuron.comparison} is for comparison only and has no integer form; use ThresholdCentred"
+                found.append(Parameter(g.name, name, "refused", 0.0, repair))
+            elif value is None:
                 repair = f"is in full precision; quantize(net, QuantConfig({name}=...)) first"
                 found.append(Parameter(g.name, name, "refused", 0.0, repair))
         tensors: list[tuple[str, torch.Tensor | None]] = [("theta", g.neuron.theta), ("beta", g.neuron.beta)]

@@ -61,6 +61,8 @@ def run(group: Group, x: Frames, scale: float, timesteps: int) -> tuple[Frames, 
     cc = compiler()
     shape = shape_of(group, x.image, x.most)
     body = trace(group.neuron.equation, Form() if group.state is None else group.form)
+    if group.neuron.comparison is not None:
+        return None
     if group.state is not None and group.weight is None and not adds_only(body):
         return None  # a shift of a real sum is not the shift of its floor
     if cc is None or shape is None or torch.get_default_dtype() != torch.float32 or not _has_gradients(body):

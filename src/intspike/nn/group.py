@@ -293,7 +293,12 @@ class Group(torch.nn.Module):
         """
         equation = self.neuron.equation
         if self.state is None:
-            return kernels.run(trace(equation, Form()), self._current(inputs), self.reals(), timesteps)
+            body, current, compared = trace(equation, Form()), self._current(inputs), self.neuron.comparison
+            if compared is None:
+                return kernels.run(body, current, self.reals(), timesteps)
+            return oracle.run(
+                body, current, self.reals(), timesteps, store=lambda u: compared.store(u, equation.theta)
+            )
         if self.weight is None:
             return self._real_currents(inputs, timesteps)
         body = trace(equation, self.form)

@@ -11,7 +11,7 @@ from torch import Tensor
 from .. import neuron as equations
 from ..errors import BadInput
 from ..ops import Leak
-from ..quant import StateQuantizer
+from ..quant import ComparisonState, StateQuantizer
 from .kept import keep
 
 
@@ -24,6 +24,7 @@ class Neuron(torch.nn.Module):
     Attributes:
         equation: fields and step, a value.
         state, leak: how the membrane is stored; None is full precision (or what `quantize` says).
+        comparison: another's way to store the membrane, in floating point; `state` is None then.
         theta, beta: per channel [C]; parameters where the equation learns them, else buffers.
 
     What the state quantizer keeps (learned levels) are parameters and buffers, too, under its names.
@@ -37,6 +38,7 @@ class Neuron(torch.nn.Module):
     ):
         super().__init__()
         self.equation, self.state, self.leak = equation, state, leak
+        self.comparison: ComparisonState | None = None
         self.register_buffer("theta", torch.empty(0))
         self.register_buffer("beta", torch.empty(0))
 
@@ -61,9 +63,10 @@ class Neuron(torch.nn.Module):
                 self.register_buffer(name, start)
         self._keep()
 
-    def store(self, state: StateQuantizer) -> None:
+    def store(self, state: StateQuantizer | ComparisonState) -> None:
         """Quantize the membrane so, from the start."""
-        self.state = state
+        compared = isinstance(state, ComparisonState)
+        self.state, self.comparison = (None, state) if compared else (state, None)
         self._keep()
 
     def _keep(self) -> None:
@@ -77,7 +80,7 @@ class Neuron(torch.nn.Module):
         )
 
     def extra_repr(self) -> str:
-        stored = "full precision" if self.state is None else repr(self.state)
+        stored = repr(self.state or self.comparison or "full precision")
         return f"{self.equation}, {stored}"
 
 

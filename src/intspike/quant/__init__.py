@@ -1,6 +1,9 @@
 """Quantizers: reals to codes, one file a quantizer, and the configuration that names them."""
 
+from .comparison import ComparisonState as ComparisonState
 from .config import QuantConfig as QuantConfig
+from .per_forward import PerForwardRange as PerForwardRange
+from .snntorch_compat import SnnTorchState as SnnTorchState
 from .state import LearnedLevels as LearnedLevels
 from .state import PowerOfTwoState as PowerOfTwoState
 from .state import StateQuantizer as StateQuantizer

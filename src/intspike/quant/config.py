@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import BadInput, did_you_mean
 from ..ops import Carry, Dyadic, Leak, Shift
+from .comparison import ComparisonState
 from .state import StateQuantizer
 from .weight import WeightQuantizer
 
@@ -22,7 +23,7 @@ class QuantConfig:
 
     Attributes:
         weight: of every synapse; None is full precision, which `lower` refuses.
-        state: of every neuron; None is full precision, which `lower` refuses.
+        state: of every neuron; None is full precision, which `lower` refuses, as it does a ComparisonState.
         leak: integer form of the leak; None: a carry table up to 8 state bits, else a shift.
         bias: bits of a layer's biases, 2..16: integers times one power of two for the layer; None: 32-bit integers. It
             is the neuron's bias that is rounded: the synapse's, with the norm's offset in it.
@@ -34,7 +35,7 @@ class QuantConfig:
     """
 
     weight: WeightQuantizer | None = None
-    state: StateQuantizer | None = None
+    state: StateQuantizer | ComparisonState | None = None
     leak: Leak | None = None
     bias: int | None = None
     overrides: Mapping[str, Mapping[str, Any]] = field(
@@ -44,7 +45,7 @@ class QuantConfig:
     def __post_init__(self) -> None:
         for name, value, kinds in (
             ("weight", self.weight, (WeightQuantizer,)),
-            ("state", self.state, (StateQuantizer,)),
+            ("state", self.state, (StateQuantizer, ComparisonState)),
             ("leak", self.leak, (Carry, Shift, Dyadic)),
         ):
             if value is not None and not isinstance(value, kinds):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 
 from ..errors import BadInput
+from .comparison import ComparisonState
 from .snntorch_compat import levels, nearest, straight_through
 
 
 @dataclass(frozen=True)
-class PerForwardRange:
-    """A state quantizer for comparisons: 2^bits levels from the least to the largest membrane of this timestep.
-
-    Networks with it train and run in floating point; `lower` refuses them.
+class PerForwardRange(ComparisonState):
+    """2^bits levels from the least to the largest membrane of this timestep, of all samples and channels of a layer.
 
     Attributes:
         bits: 1..8.
@@ -38,7 +37,6 @@ class PerForwardRange:
             raise BadInput(f"spacing must be 'uniform' or 'threshold-centred', not {self.spacing!r}")
 
     def store(self, u: Tensor, theta: float) -> Tensor:
-        """u as it is stored, any shape; its range is that of all its values."""
         if not u.numel():
             return u
         low, high = (float(x) for x in torch.aminmax(u.detach()))

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import BadInput
+from .comparison import ComparisonState
 
 _BASES = {1: 0.05, 2: 0.1, 3: 0.3, 4: 0.5, 5: 0.7, 6: 0.9, 7: 0.925}  # more bits: 0.95
 
@@ -126,10 +127,8 @@ def state_quant(
 
 
 @dataclass(frozen=True)
-class SnnTorchState:
-    """A state quantizer for comparisons: what `state_quant` does to a membrane, before the neuron fires.
-
-    Networks with it train and run in floating point; `lower` refuses them.
+class SnnTorchState(ComparisonState):
+    """What `state_quant` does to a membrane, before the neuron fires.
 
     Attributes:
         bits: 1..16.
@@ -146,6 +145,5 @@ class SnnTorchState:
         levels(self.bits, self.uniform, self.thr_centered, 1.0, self.lower_limit, self.upper_limit)
 
     def store(self, u: Tensor, theta: float) -> Tensor:
-        """u as it is stored, any shape."""
         known = levels(self.bits, self.uniform, self.thr_centered, theta, self.lower_limit, self.upper_limit)
         return straight_through(u, nearest(u.detach(), known))

@@ -9,8 +9,9 @@ from typing import Literal
 from ...errors import BadInput
 from ...quant import QuantConfig, StateQuantizer, ThresholdCentred, UniformState, weight_of
 
-Scheme = Literal["fp", "ptq", "qat"]
+Scheme = Literal["fp", "continued", "ptq", "qat"]
 Spacing = Literal["", "uniform", "threshold-centred"]
+TRAINED_TWICE = ("continued", "qat")
 SPACINGS: tuple[Spacing, ...] = ("threshold-centred", "uniform")
 UNIFORM_RANGE = {"after reset": (-1.0, 1.0), "before reset": (-1.0, 2.0)}  # in thresholds
 
@@ -52,12 +53,13 @@ class SquatCell:
     """One network of the study.
 
     Attributes:
-        scheme: "fp" (full precision), "ptq" (quantized after training, calibrated), "qat" (trained quantized).
+        scheme: "fp" (full precision), "continued" (trained on for as long as "qat" is), "ptq" (quantized after
+            training, calibrated), "qat" (trained quantized, from full precision).
         memory: False is the control: every timestep starts at rest (beta = 0), so time is ignored.
         weight_bits, state_bits: None is full precision.
         spacing, stores: of the state's levels; "" where states are in full precision.
         seed: of weights, sample order, validation split and fold.
-        quantized_learning_rate: None where nothing is trained quantized, so that it does not tell cells apart.
+        quantized_learning_rate: of the second training; None where there is none, so that it does not tell cells apart.
         (the others are those of Setting)
     """
 
@@ -150,10 +152,11 @@ def _of_seed(setting: Setting, seed: int, bits: tuple[int, ...], stores: str) ->
         return SquatCell(
             scheme, memory, weight, state, spacing, stores if spacing else "", seed, s.dataset, s.data, s.model,
             s.epochs, s.timesteps, s.test_timesteps, s.batch_size, s.learning_rate,
-            s.quantized_learning_rate if scheme == "qat" else None, s.beta, s.loss, s.subset, s.folds,
+            s.quantized_learning_rate if scheme in TRAINED_TWICE else None, s.beta, s.loss, s.subset, s.folds,
         )  # fmt: skip
 
     yield cell("fp", None, None)
+    yield cell("continued", None, None)
     yield cell("fp", None, None, memory=False)
     schemes: tuple[Scheme, ...] = ("ptq", "qat")
     for scheme in schemes:

@@ -52,7 +52,7 @@ def pair_grid(setting: Setting, seeds: int, pairs: Pairs, stores: str) -> list[S
 
 def _of_seed(setting: Setting, seed: int, pairs: Pairs, stores: str) -> Iterator[SquatCell]:
     own = [replace(c, seed=seed) for c in grid(setting, 1, (2,), stores)]
-    yield from (c for c in own if c.scheme == "fp")
+    yield from (c for c in own if c.scheme in ("fp", "continued"))
     for scheme in SCHEMES:
         both = next(c for c in own if c.scheme == scheme and c.integer and c.spacing == "threshold-centred")
         yield from (replace(both, weight_bits=w, state_bits=u) for w, u in pairs)

@@ -44,9 +44,10 @@ def tables(rows: Mapping[str, Row], options: Options) -> list[Table]:
 def _full(rows: Mapping[str, Row]) -> Table:
     made: list[list[str]] = []
     for r in rows.values():
-        if r.cell.scheme == "fp":
+        if r.cell.scheme in ("fp", "continued"):
             beside = "–" if r.paper is None else f"{r.paper:.2f}"
             name = "full precision" if r.cell.memory else "memoryless (beta = 0)"
+            name += ", trained on for as long as QAT" if r.cell.scheme == "continued" else ""
             made.append([name, interval_text(r.interval), beside, str(len(r.done))])
     return Table("Full precision", ("network", "accuracy, %", "paper", "seeds"), made)
 

@@ -52,7 +52,7 @@ def trends(rows: Mapping[str, Row]) -> list[Trend]:
     made: list[Trend] = []
     found = {_key(r.cell): r for r in rows.values() if r.cell.memory}
     for (scheme, what, bits, spacing), row in found.items():
-        if bits > FEW_BITS or scheme == "fp":
+        if bits > FEW_BITS or scheme in ("fp", "continued"):
             continue
         if scheme == "qat" and what == "weights":
             made += _compare("qat-over-ptq", "weights", bits, found.get(("ptq", what, bits, spacing)), row)

@@ -24,7 +24,7 @@ from ...measure import FiringCounts, dead, size_bits
 from ...nn import Network, calibrate, quantize
 from ...train.fit import history_to_dict
 from ..grid import Outcome
-from .cells import SquatCell
+from .cells import TRAINED_TWICE, SquatCell
 from .tasks import LOSSES, Where, build, few, fold, load, split
 
 NETWORK, PROGRAM = "network.safetensors", "model.intspike"
@@ -108,12 +108,12 @@ def _set_beta(net: Network, cell: SquatCell) -> None:
 
 
 def _fit(net: Network, dataset: Dataset, cell: SquatCell, history: list[train.Epoch]) -> Network:
-    quantized = cell.scheme == "qat"
+    again = cell.scheme in TRAINED_TWICE
     return train.fit(
         net,
         dataset,
         epochs=cell.epochs,
-        learning_rate=cell.quantized_learning_rate if quantized else cell.learning_rate,
+        learning_rate=cell.quantized_learning_rate if again else cell.learning_rate,
         batch_size=cell.batch_size,
         timesteps=cell.timesteps,
         test_timesteps=cell.test_timesteps,
