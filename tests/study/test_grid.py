@@ -122,6 +122,21 @@ def test_a_finished_child_needs_no_parent(here: Here, out: Path, log: Path) -> N
     assert computed(log) == ["root", "child"]
 
 
+def test_records_without_their_files_are_finished_until_something_starts_from_them(
+    out: Path, log: Path, here: Here
+) -> None:
+    root, first = Toy("root"), Toy("first", above=("root", "fine"))
+    work = partial(toy_cells.work, log=log)
+    run_cells([root, first], work, out)
+    for network in out.glob("cells/*/network"):
+        network.unlink()
+    log.write_text("")
+    run_cells([root, first], work, out)
+    assert computed(log) == []
+    run_cells([root, first, Toy("second", above=("root", "fine"))], work, out)
+    assert computed(log) == ["root", "second"]
+
+
 def _half(folder: Path) -> None:
     path = folder / "result.json"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -149,15 +164,11 @@ def _cut_network(folder: Path) -> None:
     (folder / "network").write_bytes(b"")
 
 
-def _no_network(folder: Path) -> None:
-    (folder / "network").unlink()
-
-
 def _no_result(folder: Path) -> None:
     (folder / "result.json").unlink()
 
 
-DAMAGES = [_half, _other_number, _other_cell, _empty, _other_json, _cut_network, _no_network, _no_result]
+DAMAGES = [_half, _other_number, _other_cell, _empty, _other_json, _cut_network, _no_result]
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda d: d.__name__)

@@ -109,16 +109,21 @@ class _Study:
             watch.say(f"{len(self.settled)} of {len(self.cells)} cells are there already")
         self.began, self.cost_done = time.monotonic(), 0.0
 
-    def _plan(self, cell: Cell) -> None:
-        """Find a cell settled, or let it wait behind its parent."""
+    def _plan(self, cell: Cell, with_files: bool = False) -> None:
+        """Find a cell settled, or let it wait behind its parent, whose files it needs."""
         key = cell_hash(cell)
         if key in self.cells:
-            return
+            done = self.settled.get(key)
+            if not with_files or done is None or done.status == "failed" or self.store.has_files(cell):
+                return
+            del self.settled[key]
         found = self.store.read(cell)
+        if found is not None and found.status == "done" and with_files and not self.store.has_files(cell):
+            found = None
         if found is not None and found.status == "failed":
             found = None if self.retry_failed or found.code != code_fingerprint() else found
         if found is None and cell.parent is not None:
-            self._plan(cell.parent)
+            self._plan(cell.parent, with_files=True)
         self.cells[key] = cell
         if found is None:
             self.waiting[key] = cell

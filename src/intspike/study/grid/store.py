@@ -66,7 +66,10 @@ class Store:
         return self.path / "cells" / cell_hash(cell)
 
     def read(self, cell: Cell) -> Finished | None:
-        """A settled cell, or None: not there, cut short, altered, or of another cell."""
+        """A settled cell, or None: not there, cut short, altered, or of another cell.
+
+        Files beside the record may be gone (a recorded study keeps none), but not altered.
+        """
         folder = self.folder(cell)
         try:
             kept = json.loads((folder / RESULT).read_text("utf-8"))
@@ -75,7 +78,11 @@ class Store:
                 total == _sum(kept)
                 and kept["hash"] == folder.name
                 and kept["cell"] == fields_of(cell)
-                and all(_digest((folder / n).read_bytes()) == d for n, d in kept["files"].items())
+                and all(
+                    _digest((folder / n).read_bytes()) == d
+                    for n, d in kept["files"].items()
+                    if (folder / n).exists()
+                )
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -84,6 +91,11 @@ class Store:
         return Finished(
             cell, kept["hash"], kept["status"], kept["reason"], kept["record"], kept["seconds"], kept["code"]
         )
+
+    def has_files(self, cell: Cell) -> bool:
+        """Whether the files of a finished cell are there, for those that start from it."""
+        listed = json.loads((self.folder(cell) / RESULT).read_text("utf-8"))["files"]
+        return all((self.folder(cell) / name).exists() for name in listed)
 
     def files(self, cell: Cell) -> dict[str, bytes]:
         """The files of a finished cell."""
