@@ -25,8 +25,9 @@ class LearnedLevels(StateQuantizer):
     where the gaps from rest to the threshold are shares of 1. Training starts from the levels of
     `ThresholdCentred(bits, stores)`.
 
-    The gradient of a level is the sum of the adjoint of the membrane over all timesteps in which its code was stored;
-    the boundaries, midpoints, take none. Levels become integers once a forward, rounded straight through; in evaluation
+    The gradient of a level is the sum of the adjoint of the membrane over all timesteps in which its code was stored
+    (before reset the surrogate of the spike is part of it, because that reads the stored membrane); the boundaries,
+    midpoints, take none. Levels become integers once a forward, rounded straight through; in evaluation
     they are an ordinary table.
 
     Attributes:
