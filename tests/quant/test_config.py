@@ -79,7 +79,7 @@ def test_it_cannot_be_changed():
     [
         ({"weight": 4}, "the weight quantizer must be WeightQuantizer (or None), not 4"),
         ({"weight": ThresholdCentred(4)}, "the weight quantizer must be WeightQuantizer"),
-        ({"state": Uniform(4)}, "the state quantizer must be StateQuantizer (or None)"),
+        ({"state": Uniform(4)}, "the state quantizer must be StateQuantizer or ComparisonState (or None)"),
         ({"bias": 1}, "the bits of a bias must be an integer in 2..16 (or None), not 1"),
         ({"bias": 8.0}, "an integer in 2..16 (or None), not 8.0"),
         ({"leak": "shift"}, "the leak must be Carry or Shift or Dyadic (or None), not 'shift'"),
