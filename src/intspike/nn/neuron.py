@@ -70,8 +70,11 @@ class Neuron(torch.nn.Module):
         self._keep()
 
     def _keep(self) -> None:
-        if self.state is not None and self.theta.numel():
-            keep(self, self.state.start(self.theta.numel()), self.state.learned)
+        channels = self.theta.numel()
+        if channels and self.state is not None:
+            keep(self, self.state.start(channels), self.state.learned)
+        else:
+            keep(self, {}, ())
 
     def forward(self, current: Tensor) -> Tensor:
         raise BadInput(
