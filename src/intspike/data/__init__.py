@@ -4,6 +4,7 @@ A new data set is a new file here that returns a Dataset, and one line below.
 """
 
 from .dataset import Dataset, Split, subset
+from .delayed_match import delayed_match
 from .download import get_fashion_mnist
 from .dvs_gesture import dvs_gesture
 from .fashion import fashion_mnist
@@ -18,6 +19,7 @@ __all__ = [
     "Dataset",
     "Split",
     "by_rows",
+    "delayed_match",
     "dvs_gesture",
     "fashion_mnist",
     "get_fashion_mnist",

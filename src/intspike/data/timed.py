@@ -12,7 +12,7 @@ from .dataset import Dataset, Split
 def by_rows(dataset: Dataset) -> Dataset:
     """A set of images whose samples come one row a timestep: inputs [N, T, F] with T = H and F = C * W.
 
-    A network without memory sees only one row at a time; sequential (Fashion-)MNIST is this.
+    A network without memory sees only one row at a time and can but count; sequential (Fashion-)MNIST is this.
     """
     if dataset.timed or len(dataset.frame) != 3:
         raise BadInput(

@@ -11,7 +11,7 @@ from ..errors import BadInput
 def rows(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Images [N, C, H, W] row by row: timed inputs [N, T, F] with T = H and F = C * W.
 
-    At timestep t a network sees row t alone, so that it must remember to classify.
+    At timestep t a network sees row t alone: what rows have to do with each other is in its memory only.
     """
     if images.ndim != 4:
         raise BadInput(f"images must be [N, C, H, W], not {list(images.shape)}; reshape them")
