@@ -42,7 +42,7 @@ def test_equal_pairs_are_the_cells_of_the_grid():
     known = {cell_hash(c) for c in cells}
     some, _ = cells_of(Options(seeds=2, pairs=((4, 4), (2, 2)), **SMALL))
     assert {cell_hash(c) for c in some} <= known
-    assert len(some) == len(set(some)) == 2 * (2 + 4 + 2)
+    assert len(some) == len(set(some)) == 2 * (3 + 4 + 2)
 
 
 def test_every_pair_is_there_once_with_its_reference_and_its_control():

@@ -32,6 +32,10 @@ def squat(
     pairs: Annotated[
         str | None, typer.Option(help="weight-state bits in place of the grid: 3-5,2-1 or 1,2,4x1,2,3")
     ] = None,
+    ranges: Annotated[
+        str | None,
+        typer.Option(help="the clipping study in place of the grid: thresholds such as 1.5,2,4,10"),
+    ] = None,
     codec: Annotated[str, typer.Option(help="states are stored after-reset or before-reset")] = "after-reset",
     subset: Annotated[int | None, typer.Option(help="training samples (default: all)")] = None,
     folds: Annotated[
@@ -68,13 +72,15 @@ def squat(
     Finished cells are kept and never computed again, whatever stops the study: the same command goes on.
     """
     need_torch()
+    from .squat.clipping import parse_ranges
     from .squat.options import Options, recall
     from .squat.pairs import parse_pairs
     from .squat.study import run
 
     given: dict[str, Any] = {
         "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": _bits(bits),
-        "pairs": () if pairs is None else parse_pairs(pairs), "codec": codec, "subset": subset,
+        "pairs": () if pairs is None else parse_pairs(pairs),
+        "ranges": () if ranges is None else parse_ranges(ranges), "codec": codec, "subset": subset,
         "folds": folds, "timesteps": timesteps, "test_timesteps": test_timesteps, "batch_size": batch_size,
         "learning_rate": learning_rate, "quantized_learning_rate": quantized_learning_rate, "beta": beta,
         "loss": loss, "data": data, "model": model,

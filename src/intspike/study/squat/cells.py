@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from ...errors import BadInput
-from ...quant import QuantConfig, StateQuantizer, ThresholdCentred, UniformState, weight_of
+from ...quant import (
+    ComparisonState,
+    PerForwardRange,
+    QuantConfig,
+    SnnTorchState,
+    StateQuantizer,
+    ThresholdCentred,
+    UniformState,
+    weight_of,
+)
 
 Scheme = Literal["fp", "continued", "ptq", "qat"]
-Spacing = Literal["", "uniform", "threshold-centred"]
+Comparison = Literal["snntorch-uniform", "snntorch", "per-forward-uniform", "per-forward-threshold-centred"]
+Spacing = Literal["", "uniform", "threshold-centred"] | Comparison
+COMPARISONS: Mapping[Spacing, Callable[[int], ComparisonState]] = {  # other tools' ways, in floating point
+    "snntorch-uniform": SnnTorchState,
+    "snntorch": lambda bits: SnnTorchState(bits, uniform=False),
+    "per-forward-uniform": PerForwardRange,
+    "per-forward-threshold-centred": lambda bits: PerForwardRange(bits, "threshold-centred"),
+}
 TRAINED_TWICE = ("continued", "qat")
 SPACINGS: tuple[Spacing, ...] = ("threshold-centred", "uniform")
 UNIFORM_RANGE = {"after reset": (-1.0, 1.0), "before reset": (-1.0, 2.0)}  # in thresholds
@@ -60,6 +76,7 @@ class SquatCell:
         spacing, stores: of the state's levels; "" where states are in full precision.
         seed: of weights, sample order, validation split and fold.
         quantized_learning_rate: of the second training; None where there is none, so that it does not tell cells apart.
+        reach: uniform levels cover -reach..reach thresholds; None: UNIFORM_RANGE.
         (the others are those of Setting)
     """
 
@@ -83,6 +100,7 @@ class SquatCell:
     loss: str
     subset: int | None
     folds: int | None
+    reach: float | None = None
 
     @property
     def parent(self) -> SquatCell | None:
@@ -90,7 +108,8 @@ class SquatCell:
         if self.scheme == "fp":
             return None
         return replace(
-            self, scheme="fp", weight_bits=None, state_bits=None, spacing="", stores="", quantized_learning_rate=None
+            self, scheme="fp", weight_bits=None, state_bits=None, spacing="", stores="", quantized_learning_rate=None,
+            reach=None,
         )  # fmt: skip
 
     @property
@@ -98,7 +117,7 @@ class SquatCell:
         """DATASET/SCHEME/WEIGHTBITS-STATEBITS; 32 bits are float32. Cells of one row differ in their seed."""
         scheme = self.scheme if self.memory else f"memoryless-{self.scheme}"
         if self.spacing:
-            scheme += f"-{self.spacing}"
+            scheme += f"-{self.spacing}" + ("" if self.reach is None else f"-range-{self.reach:g}")
         return f"{self.dataset}/{scheme}/{self.weight_bits or 32}-{self.state_bits or 32}"
 
     @property
@@ -113,28 +132,32 @@ class SquatCell:
     @property
     def integer(self) -> bool:
         """Whether all of it is quantized, so that it has an integer program."""
-        return self.weight_bits is not None and self.state_bits is not None
+        both = self.weight_bits is not None and self.state_bits is not None
+        return both and self.spacing not in COMPARISONS
 
     def config(self) -> QuantConfig:
         """How it is quantized."""
         weight = None if self.weight_bits is None else weight_of(self.weight_bits)
-        state = (
-            None if self.state_bits is None else state_quantizer(self.state_bits, self.spacing, self.stores)
-        )
-        return QuantConfig(weight, state)
+        if self.state_bits is None:
+            return QuantConfig(weight)
+        return QuantConfig(weight, state_quantizer(self.state_bits, self.spacing, self.stores, self.reach))
 
 
-def state_quantizer(bits: int, spacing: str, stores: str) -> StateQuantizer:
+def state_quantizer(
+    bits: int, spacing: Spacing, stores: str, reach: float | None = None
+) -> StateQuantizer | ComparisonState:
     """Levels around the threshold, or evenly spaced.
 
     Uniform levels end at theta where they are stored after the reset, because nothing above it is left; one bit
     cannot hold a negative level and still integrate, so its range starts at rest.
     """
+    if spacing in COMPARISONS:
+        return COMPARISONS[spacing](bits)
     if spacing == "threshold-centred":
         return ThresholdCentred(bits, stores=stores)  # type: ignore[arg-type]
     if spacing != "uniform":
         raise BadInput(f"the spacing of a state must be 'uniform' or 'threshold-centred', not {spacing!r}")
-    low, high = UNIFORM_RANGE[stores]
+    low, high = UNIFORM_RANGE[stores] if reach is None else (-reach, reach)
     return UniformState(bits, 0.0 if bits == 1 else low, high, stores=stores)  # type: ignore[arg-type]
 
 

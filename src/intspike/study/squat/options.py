@@ -12,6 +12,7 @@ from ...errors import BadData, BadInput
 from ..grid import RECORD
 from . import custom
 from .cells import Setting, SquatCell, grid
+from .clipping import check_ranges, clipping_grid
 from .pairs import Pairs, check_pairs, pair_grid
 from .tasks import LOSSES, Where, build, few, fingerprint, fold, load, task_of
 
@@ -26,6 +27,7 @@ class Options:
         dataset: registered name; with data or model of the user's, what stands in for the other.
         seeds: how many, from 0.
         bits: of weights and states.
+        ranges: the clipping study in place of the paper's grid: uniform states over -r..r thresholds for each r.
         pairs: of weight bits and state bits; where given, these are studied in place of the paper's grid.
         codec: whether states are stored after or before the reset.
         (the others are those of cells.Setting and tasks.Where)
@@ -36,6 +38,7 @@ class Options:
     epochs: int = 4
     bits: tuple[int, ...] = (8, 4, 2)
     pairs: Pairs = ()
+    ranges: tuple[float, ...] = ()
     codec: str = "after-reset"
     subset: int | None = None
     folds: int | None = None
@@ -74,6 +77,9 @@ class Options:
                 f"--bits must be different numbers in 1..8 such as 8,4,2, not {','.join(map(str, self.bits))}"
             )
         check_pairs(self.pairs)
+        check_ranges(self.ranges)
+        if self.pairs and self.ranges:
+            raise BadInput("--pairs and --ranges are two studies; give one of them")
         if self.codec not in CODECS:
             raise BadInput(f"--codec must be {' or '.join(CODECS)}, not {self.codec!r}")
         if self.loss is not None and self.loss not in LOSSES:
@@ -102,6 +108,8 @@ class Options:
             value = getattr(self, f.name)
             if value != getattr(plain, f.name) or f.name in ("dataset", "seeds", "epochs"):
                 shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+                if f.name == "ranges":
+                    shown = ",".join(f"{r:g}" for r in self.ranges)
                 if f.name == "pairs":
                     shown = ",".join(f"{w}-{u}" for w, u in self.pairs)
                 if f.name == "data" and not custom.is_function(self.data):
@@ -144,6 +152,8 @@ def cells_of(options: Options) -> tuple[list[SquatCell], Where]:
         subset=options.subset,
         folds=options.folds,
     )
+    if options.ranges:
+        return clipping_grid(setting, options.seeds, options.bits, options.ranges), where
     if options.pairs:
         return pair_grid(setting, options.seeds, options.pairs, options.stores), where
     return grid(setting, options.seeds, options.bits, options.stores), where
@@ -177,10 +187,10 @@ def recall(out: Path, given: Mapping[str, Any]) -> Options:
     try:
         stored = json.loads(path.read_text("utf-8"))
         needs = [name for name in stored.pop("needs") if name not in given]
-        options = replace(
-            Options(),
-            **{**stored, "bits": tuple(stored["bits"]), "pairs": tuple(map(tuple, stored["pairs"]))},
-        )
+        for name in ("bits", "ranges"):
+            stored[name] = tuple(stored[name])
+        stored["pairs"] = tuple(map(tuple, stored["pairs"]))
+        options = replace(Options(), **stored)
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise BadData(
             f"{path} must be the record of a study, but is damaged ({e}); give the options again"

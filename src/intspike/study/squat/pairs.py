@@ -10,8 +10,8 @@ from ...errors import BadInput
 from ...measure import Interval, paired_interval
 from ..report.content import Table
 from ..report.style import Figure, Panel, axis, colour, layout, note, plain, size, text
-from .cells import Scheme, Setting, SquatCell, grid
-from .rows import Row
+from .cells import TRAINED_TWICE, Scheme, Setting, SquatCell, grid
+from .rows import Row, full_precision, interval_text
 
 Pairs = tuple[tuple[int, int], ...]
 SCHEMES: tuple[Scheme, ...] = ("qat", "ptq")
@@ -74,7 +74,7 @@ def tables(rows: Mapping[str, Row], pairs: Pairs, shown: Mapping[Scheme, str]) -
         lines: list[list[str]] = []
         for w in sorted({w for w, _ in pairs}, reverse=True):
             cells = [found.get((scheme, w, u)) for u in states]
-            lines.append([f"{w} bits", *("–" if r is None else _interval(r.interval) for r in cells)])
+            lines.append([f"{w} bits", *("–" if r is None else interval_text(r.interval) for r in cells)])
         title = f"Quantized {shown[scheme]}, threshold-centred states, accuracy in % [95 % interval]"
         made.append(Table(title, columns, lines))
     return [*made, _gaps(rows)]
@@ -82,12 +82,6 @@ def tables(rows: Mapping[str, Row], pairs: Pairs, shown: Mapping[Scheme, str]) -
 
 def _place(c: SquatCell) -> tuple[str, int | None, int | None]:
     return c.scheme, c.weight_bits, c.state_bits
-
-
-def _interval(i: Interval | None) -> str:
-    if i is None:
-        return "–"
-    return f"{i.value:.2f}" if i.low is None else f"{i.value:.2f} [{i.low:.2f}, {i.high:.2f}]"
 
 
 def gap(row: Row, full: Row) -> Interval | None:
@@ -99,16 +93,23 @@ def gap(row: Row, full: Row) -> Interval | None:
     return paired_interval(a, b)
 
 
-def full_precision(rows: Mapping[str, Row]) -> Row | None:
-    """The reference of all others."""
-    return next((r for r in rows.values() if r.cell.scheme == "fp" and r.cell.memory), None)
+def reference(row: Row, rows: Mapping[str, Row]) -> Row | None:
+    """Full precision, trained for as many epochs as a row was."""
+    scheme = "continued" if row.cell.scheme in TRAINED_TWICE else "fp"
+    return next((r for r in rows.values() if r.cell.scheme == scheme and r.cell.memory), None)
 
 
 def _gaps(rows: Mapping[str, Row]) -> Table:
     full = full_precision(rows)
-    others = [] if full is None else [(r, gap(r, full)) for r in rows.values() if r is not full and r.done]
-    lines = [[r.name, _interval(d), "–" if r.bits is None else size(r.bits)] for r, d in others]
-    return Table("Points below full precision, paired by seed", ("network", "points", "packed"), lines)
+    lines: list[list[str]] = []
+    for r in rows.values():
+        if r is full or not r.done:
+            continue
+        equal = reference(r, rows)
+        distances = (None if x is None or x is r else gap(r, x) for x in (full, equal))
+        lines.append([r.name, *map(interval_text, distances), "–" if r.bits is None else size(r.bits)])
+    columns = ("network", "below full precision", "below full precision at equal epochs", "packed")
+    return Table("Points below full precision, paired by seed", columns, lines)
 
 
 def front(rows: Sequence[Row]) -> list[Row]:

@@ -10,10 +10,10 @@ import torch
 
 from ..grid import Finished
 from ..report import Page, Section, Table, write_report
-from . import figures, pairs, tables
+from . import clipping, figures, pairs, tables
 from .notes import notes
 from .options import Options
-from .rows import rows_of
+from .rows import full_precision, interval_text, rows_of
 from .trends import CLAIMS, trends, verdicts
 
 
@@ -26,9 +26,9 @@ def page_of(finished: Sequence[Finished], options: Options) -> Page:
     """Tables in the paper's layout, pictures, the claims, every network."""
     rows = rows_of(finished)
     found = trends(rows)
-    full = next((r for r in rows.values() if r.cell.scheme == "fp" and r.cell.memory), None)
+    full = full_precision(rows)
     compared = sum(r.compared for r in rows.values())
-    reached = tables.interval_text(full.interval if full is not None else None)
+    reached = interval_text(full.interval if full is not None else None)
     summary = (
         f"Full precision reaches {reached} %. {compared:,} spikes and stored codes of lowered networks were compared, "
         "and none differs."
@@ -47,7 +47,15 @@ def page_of(finished: Sequence[Finished], options: Options) -> Page:
             figures.accuracies(rows, options.bits),
             legend=True,
         )
-        if not options.pairs
+        if not options.pairs and not options.ranges
+        else Section(
+            "clipping",
+            "Accuracy and range",
+            "Wide levels cover every membrane and are far apart; narrow ones are fine near the threshold.",
+            clipping.clipping(rows),
+            wide=True,
+        )
+        if options.ranges
         else Section(
             "pareto",
             "Accuracy and size",

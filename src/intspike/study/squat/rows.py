@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,11 @@ class Row:
         return None if size is None else size["total"]
 
     @property
+    def tested(self) -> int:
+        """Test samples a seed."""
+        return int(self._record(min(self.done))["n"]) if self.done else 0
+
+    @property
     def rate(self) -> float | None:
         """Mean firing rate of all neurons, spikes per timestep."""
         return self._neurons("rate", weighted=True)
@@ -98,6 +103,20 @@ class Row:
             return paper.FULL_PRECISION[task.paper]
         bits = c.weight_bits or c.state_bits or 0
         return paper.printed(task.paper, c.spacing, c.scheme, what_of(c), bits)
+
+
+def full_precision(rows: Mapping[str, Row]) -> Row | None:
+    """The reference of all others."""
+    return next((r for r in rows.values() if r.cell.scheme == "fp" and r.cell.memory), None)
+
+
+def interval_text(i: Interval | None) -> str:
+    """A mean and its interval, in per cent."""
+    if i is None:
+        return "–"
+    return (
+        f"{i.value:.2f}" if i.low is None or i.high is None else f"{i.value:.2f} [{i.low:.2f}, {i.high:.2f}]"
+    )
 
 
 def what_of(cell: SquatCell) -> str:

@@ -14,28 +14,22 @@ from ..folder import write_atomic, write_json
 from ..grid import Finished
 from ..report.content import Table
 from ..report.style import size
-from . import pairs
+from . import clipping, pairs
 from .cells import SPACINGS, Scheme, SquatCell
+from .goals import ACCURACY, GAP, goal_of
 from .notes import notes
 from .options import Options
-from .rows import Row, rows_of, what_of
+from .rows import Row, interval_text, rows_of, what_of
 from .trends import CLAIMS, Trend, trends, verdicts
 
 SCHEMES: Mapping[Scheme, str] = {"ptq": "after training (PTQ)", "qat": "in training (QAT)"}
 WHAT = ("states", "weights", "both")
 
 
-def interval_text(i: Interval | None) -> str:
-    """A mean and its interval, in per cent."""
-    if i is None:
-        return "–"
-    return (
-        f"{i.value:.2f}" if i.low is None or i.high is None else f"{i.value:.2f} [{i.low:.2f}, {i.high:.2f}]"
-    )
-
-
 def tables(rows: Mapping[str, Row], options: Options) -> list[Table]:
     """Full precision, then one table a scheme and spacing: rows are what is quantized, columns are bits."""
+    if options.ranges:
+        return [_full(rows), *clipping.tables(rows, options.ranges, SCHEMES)]
     if options.pairs:
         return [_full(rows), *pairs.tables(rows, options.pairs, SCHEMES)]
     return [_full(rows), *(_grid(rows, options, s, spacing) for s in SCHEMES for spacing in SPACINGS)]
@@ -121,7 +115,7 @@ def failures(rows: Mapping[str, Row]) -> Table:
 
 
 def summary_of(rows: Mapping[str, Row], found: Sequence[Trend], options: Options) -> list[dict[str, Any]]:
-    """The summary: accuracies in per cent, then the differences behind the claims in points."""
+    """The summary: accuracies in per cent, distances from full precision at equal epochs and claims in points."""
     command = options.command()
     made: list[dict[str, Any]] = []
 
@@ -140,7 +134,11 @@ def summary_of(rows: Mapping[str, Row], found: Sequence[Trend], options: Options
 
     for r in rows.values():
         if r.interval is not None:
-            add(r.name, r.interval, None)
+            add(r.name, r.interval, goal_of(ACCURACY, r.cell, r.tested))
+        equal = pairs.reference(r, rows)
+        below = None if equal is None or r.cell.scheme in ("fp", "continued") else pairs.gap(r, equal)
+        if below is not None:
+            add(f"{r.name}/below-full-precision", below, goal_of(GAP, r.cell, r.tested))
     dataset = next(iter(rows.values())).cell.dataset
     for t in found:
         add(f"{dataset}/{t.claim}/{t.name.lower().replace(', ', '-')}-{t.bits}", t.difference, ">= 0")

@@ -30,6 +30,20 @@ from .tasks import LOSSES, Where, build, few, fold, load, split
 NETWORK, PROGRAM = "network.safetensors", "model.intspike"
 CALIBRATION = 10  # batches, of 100 samples
 BY_DEFINITION, BY_NATIVE = 16, 250  # test samples verified by the reference engine, and by compiled code
+COVERED = (
+    1.0,
+    1.25,
+    1.5,
+    2.0,
+    3.0,
+    4.0,
+    5.0,
+    8.0,
+    10.0,
+    15.0,
+    20.0,
+    30.0,
+)  # thresholds, for the clipping study
 AT_ONCE = 6250  # samples times timesteps of one test batch
 
 
@@ -65,6 +79,8 @@ def compute(cell: SquatCell, files: Mapping[str, bytes], where: Where) -> Outcom
     began = time.perf_counter()
     exact = _exact(net, dataset, cell, kept) if cell.integer else {"exact": None, "size_bits": None}
     seconds["verify"] = time.perf_counter() - began
+    if cell.scheme == "fp":
+        tested["covered"] = _covered(net, dataset.test, cell.test_timesteps)
     record: dict[str, Any] = {
         "row": cell.row,
         "data": dataset.source,
@@ -145,6 +161,17 @@ def _test(net: Network, test: Split, timesteps: int) -> dict[str, Any]:
         "right": np.packbits(right).tobytes().hex(),
         "layers": layers,
     }
+
+
+def _covered(net: Network, test: Split, timesteps: int) -> dict[str, float]:
+    """Share of all membranes within so many thresholds of rest, by that number, on some test samples."""
+    index = np.arange(min(100, len(test)))
+    record = net.eval().record(torch.from_numpy(test.batch(index, timesteps)))
+    theta = {g.name: g.neuron.theta.detach() for g in net.layers}
+    sizes = torch.cat(
+        [(u[0].movedim(2, -1) / theta[name]).abs().flatten() for name, u in record.states.items()]
+    )
+    return {f"{r:g}": float((sizes <= r).float().mean()) for r in COVERED}
 
 
 def right_of(record: Mapping[str, Any]) -> NDArray[np.bool_]:
