@@ -56,6 +56,7 @@ def test_the_grid_is_the_paper_s_and_holds_each_cell_once() -> None:
     assert Counter((c.scheme, c.memory, what_of(c)) for c in one) == {
         ("fp", True, ""): 1,
         ("fp", False, ""): 1,
+        ("continued", True, ""): 1,
         **{(s, True, w): 6 for s in ("ptq", "qat") for w in ("states", "both")},
         **{(s, m, "weights"): 3 for s in ("ptq", "qat") for m in (True, False)},
     }
