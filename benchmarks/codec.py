@@ -19,7 +19,9 @@ from .harness import Result, Tell, Times, interleave
 from .memory import apart
 
 VALUES = 10_000_000
-STATE = ThresholdCentred(4, stores="before reset")  # the membrane that fired is stored, as by the peer
+STATE = ThresholdCentred(
+    4, stores="before reset", gradient="pass"
+)  # the membrane that fired is stored, as by the peer
 
 
 def measure(name: str, rounds: int, tell: Tell) -> list[Result]:

@@ -59,7 +59,7 @@ FACTORS: dict[str, list[Any]] = {
     "spikes": [1, 2, 3],
     "refractory": [0, 1, 3],
     "surrogate": [Triangle(0.8), FastSigmoid(2.0), ShiftedArctan(1.5)],
-    "block_ends": [False, True],
+    "blocked": ["nothing", "ends", "saturated", "below"],
     "dense": [False, True],
 }
 Choice = Mapping[str, Any]
@@ -68,14 +68,15 @@ Choice = Mapping[str, Any]
 def neuron_and_form(choice: Choice) -> tuple[Neuron, Form] | None:
     """What a choice means; None where the contract refuses it."""
     kind = choice["neuron"]
-    if choice["codec"] is None and choice["block_ends"]:
+    blocked = choice["blocked"]
+    if choice["codec"] is None and blocked != "nothing":
         return None  # there are no end codes
     names = {f.name for f in dataclasses.fields(kind)}
     codec, fields = choice["codec"], {k: v for k, v in choice.items() if k in names}
     several = fields.get("spikes", 1) > 1 and getattr(codec, "stores", "") == "before reset"
     if several and isinstance(codec, Table) and codec.bits < 3:
         return None  # too few levels for every number of spikes
-    neuron, form = kind(**fields), Form(codec, choice["leak"], choice["block_ends"])
+    neuron, form = kind(**fields), Form(codec, choice["leak"], blocked)
     try:
         trace(neuron, form)
     except BadInput:

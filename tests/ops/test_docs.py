@@ -64,7 +64,7 @@ def test_gradients_are_those_of_the_rules():
     assert text["mul"] == "x: `g * y`, y: `g * x`"
     assert text["shr"] == "x: `g / 2^n`"
     assert text["lookup"] == "v: `g * beta`, beta: `g * v`"
-    assert text["encode"] == "x: `g`; with the ends blocked, x: `g * ((code > 0) * (7 > code))`"
+    assert text["encode"] == "x: `g`; with the ends blocked, x: `(g * (code > 0)) * (7 > code)`"
 
 
 def test_the_worked_example_is_the_contract():

@@ -120,7 +120,7 @@ def bodies() -> list[Body]:
     """Bodies of every neuron in forms that use every op there is."""
     forms = [
         Form(Table(2, 1), Carry()),
-        Form(Uniform(4, -8, stores="before reset"), Shift(), block_ends=True),
+        Form(Uniform(4, -8, stores="before reset"), Shift(), blocked="ends"),
         Form(Uniform(4, -8, overflow="wrap"), Dyadic()),
         Form(None),
     ]

@@ -216,15 +216,26 @@ def test_without_a_compiler_the_definition_runs(monkeypatch):
 
 
 @pytest.mark.parametrize("state", STATES[::3], ids=label)
-def test_the_gradient_passes_or_is_blocked_at_the_end_codes(state):
-    blocked = type(state)(**{**vars(state), "gradient": "block ends"})
+def test_the_gradient_passes_but_where_it_is_blocked(state):
     u = values(state, 1.0)
+    inside = oracle(u, storage_of(state, 1.0))[1]
+    fired = u >= 1
+    at_top = (u - 1.0 * (fired & (state.stores == "after reset"))) > 0
+    alone = sum(x >= 1 for x in state.fractions) == 1  # one level holds all that fire
+    held = ~fired if state.stores == "after reset" else torch.full_like(fired, alone)
+    open_ends = torch.where(at_top, held, torch.tensor(state.codec.rest == state.codec.low))
+    gates = {
+        "pass": torch.ones_like(inside),
+        "block ends": inside,
+        "block saturated": inside | open_ends | state.codec.wraps,
+    }
     weight = torch.randn(u.shape)
-    for s, gate in ((state, torch.ones_like(u)), (blocked, oracle(u, storage_of(state, 1.0))[1].float())):
+    for name, gate in gates.items():
         leaf = u.clone().requires_grad_()
-        (got,) = torch.autograd.grad(s.quantize(leaf), leaf, weight)
-        assert torch.equal(got, torch.where(gate != 0, weight, 0.0))
-        if s is state:
+        chosen = type(state)(**{**vars(state), "gradient": name})
+        (got,) = torch.autograd.grad(chosen.quantize(leaf), leaf, weight)
+        assert torch.equal(got, torch.where(gate, weight, 0.0)), name
+        if name == "pass":
             assert got.data_ptr() == weight.data_ptr()  # the gradient itself, no copy
 
 

@@ -153,7 +153,13 @@ def test_the_leak_follows_the_bits_and_the_decay_the_state():
     assert form_of(UniformState(9), None).leak == Shift()
     assert form_of(UniformState(9), Dyadic(4)).leak == Dyadic(4)
     assert form_of(ThresholdCentred(3, decay="nearest"), Carry("guaranteed")).leak == Carry("nearest")
-    assert form_of(ThresholdCentred(3, gradient="block ends"), None).block_ends
+    assert form_of(ThresholdCentred(3, gradient="block ends"), None).blocked == "ends"
+    assert form_of(ThresholdCentred(3, gradient="pass"), None).blocked == "nothing"
+    assert form_of(ThresholdCentred(1), None).blocked == "saturated"
+    assert form_of(ThresholdCentred(3, stores="before reset"), None).blocked == "saturated"
+    assert (
+        form_of(ThresholdCentred(2, stores="before reset"), None).blocked == "below"
+    )  # one level holds all that fire
 
 
 @pytest.mark.parametrize(
@@ -188,7 +194,7 @@ def test_the_leak_follows_the_bits_and_the_decay_the_state():
         (lambda: ThresholdCentred(4, decay="none"), "decay must be 'guaranteed' or 'nearest', not 'none'"),
         (
             lambda: ThresholdCentred(4, gradient="block"),
-            "gradient must be 'pass' or 'block ends', not 'block'",
+            "gradient must be one of 'pass', 'block saturated', 'block ends', not 'block'",
         ),
         (lambda: ThresholdCentred(2, levels=(-0.5, 0.1, 0.4, 0.8)), "levels must hold 0, the rest"),
         (

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..ops import Body, Instruction, Table
 from ..ops.surrogate import Surrogate
+from ..ops.table import BELOW, ENDS
 from ..ops.trace import Builder, Value
 
 
@@ -111,7 +112,7 @@ class _Step:
                     smooth = args[-1] * _expand(self.parameters["beta"], self.like).to(self.like.dtype)
                     value = smooth + (exact - smooth).detach()
                 case "encode":
-                    value = self._encode(i, args[0])
+                    value = self._encode(i, args[0], values)
                 case "decode":
                     value = self._decode(i, args[0])
                 case "ge" | "gt":
@@ -138,7 +139,7 @@ class _Step:
             top = _expand(self.parameters[f"{i.name}.high"], self.like).to(x.dtype)
         return torch.minimum(code.clamp_min(codec.low), top)
 
-    def _encode(self, i: Instruction, x: Tensor) -> Tensor:
+    def _encode(self, i: Instruction, x: Tensor, values: list[Tensor]) -> Tensor:
         """In integers the code, carrying the gradient of the value it stands for."""
         if i.name not in self.body.quantized:
             return x if self.store is None or i.name != "u" else self.store(x)
@@ -149,7 +150,13 @@ class _Step:
             top: float | Tensor = codec.high
             if codec.has_top:
                 top = _expand(self.parameters[f"{i.name}.high"], self.like).to(x.dtype)
-            gate = ((code > codec.low) & (code < top)).to(x.dtype)
+            above, below = code > codec.low, code < top
+            if i.immediate != ENDS:
+                above = above | (codec.rest == codec.low or codec.wraps)
+                below = below | (i.immediate == BELOW or codec.wraps)
+                if codec.stores == "after reset":
+                    below = below | (values[self.body.spike] < self.body.spikes)
+            gate = (above & below).to(x.dtype)
         return code + (x - x.detach()) * gate
 
     def _decode(self, i: Instruction, code: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from .surrogate import ShiftedArctan as ShiftedArctan
 from .surrogate import Surrogate as Surrogate
 from .surrogate import Triangle as Triangle
 from .table import OPS as OPS
+from .trace import Blocked as Blocked
 from .trace import Carry as Carry
 from .trace import Dyadic as Dyadic
 from .trace import Form as Form

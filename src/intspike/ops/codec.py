@@ -55,6 +55,11 @@ class Table:
         return False
 
     @property
+    def wraps(self) -> bool:
+        """No: the end codes of a table hold everything beyond."""
+        return False
+
+    @property
     def low(self) -> int:
         return 0
 
@@ -88,6 +93,11 @@ class Uniform:
     def has_top(self) -> bool:
         """Whether the top code is a parameter of each channel."""
         return self.stores == "after reset" and self.overflow == "saturate"
+
+    @property
+    def wraps(self) -> bool:
+        """Whether what is beyond the codes comes in again at the other end."""
+        return self.overflow == "wrap"
 
     @property
     def rest(self) -> int:

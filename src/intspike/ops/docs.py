@@ -22,7 +22,7 @@ from .gradients import Backward, backward
 from .interpret import evaluate_many, forward_roots, live
 from .intervals import intervals
 from .surrogate import Surrogate, Triangle
-from .table import LEAVES, OPS, Op
+from .table import ENDS, LEAVES, OPS, Op
 from .trace import Builder, Carry, Form, Tracer, Value, trace
 
 _ARGUMENTS = {
@@ -132,7 +132,7 @@ def gradient(op: Op) -> str:
     if op.gradient is None:
         return "none passes"
     if op.name == "encode":
-        return f"{_adjoints(op)}; with the ends blocked, {_adjoints(op, immediate=1)}"
+        return f"{_adjoints(op)}; with the ends blocked, {_adjoints(op, immediate=ENDS)}"
     if op.name in ("ge", "gt"):
         return f"of a spike, {_adjoints(op, state='u')}; of a condition, none"
     return _adjoints(op)

@@ -137,16 +137,29 @@ def _grad_lookup(a: Adjoints, k: int, g: int) -> None:
     a.accumulate_parameter("beta", a.emit("mul", g, a.primal(value)))
 
 
+ENDS, SATURATED, BELOW = 1, 2, 3  # immediates of an encode: where its straight-through gradient is blocked
+
+
 def _grad_encode(a: Adjoints, k: int, g: int) -> None:
+    """Straight through, but for end codes where the immediate blocks it: the code and the spike say where.
+
+    ENDS blocks both end codes. SATURATED blocks what is surely beyond the levels: the lowest code unless that is rest
+    (whose bin holds most neurons), and the highest, where it is stored after a reset only together with all spikes
+    (below the threshold it is just the nearest). BELOW is the lower half of that.
+    """
     i = a.instruction(k)
-    if i.immediate:  # blocked at the two end codes, the one other rule that needs nothing but the code
-        codec = a.codec(i.name)
-        code = a.new_code(i.name)
-        inside = a.emit(
-            "mul",
-            a.emit("gt", code, a.constant(codec.low)),
-            a.emit("gt", a.parameter(f"{i.name}.high") if codec.has_top else a.constant(codec.high), code),
-        )
+    codec = a.codec(i.name) if i.immediate else None
+    if codec is None or (i.immediate != ENDS and codec.wraps):
+        a.accumulate(i.args[0], g)
+        return
+    code = a.new_code(i.name)
+    if i.immediate == ENDS or codec.rest != codec.low:
+        g = a.emit("mul", g, a.emit("gt", code, a.constant(codec.low)))
+    if i.immediate != BELOW:
+        top = a.parameter(f"{i.name}.high") if codec.has_top else a.constant(codec.high)
+        inside = a.emit("gt", top, code)
+        if i.immediate == SATURATED and codec.stores == "after reset":
+            inside = a.emit("max", inside, a.emit("gt", a.constant(a.body.spikes), a.emit("spike")))
         g = a.emit("mul", g, inside)
     a.accumulate(i.args[0], g)
 

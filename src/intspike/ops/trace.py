@@ -53,6 +53,15 @@ class Dyadic:
 Leak = Carry | Shift | Dyadic
 
 
+Blocked = Literal["nothing", "ends", "saturated", "below"]
+BLOCKED: Mapping[Blocked, int] = {  # immediate of an encode
+    "nothing": 0,
+    "ends": 1,  # at both end codes
+    "saturated": 2,  # where a value is surely beyond the levels, see `table`
+    "below": 3,  # the same, at the lower end alone
+}
+
+
 @dataclass(frozen=True)
 class Form:
     """What a step is traced to.
@@ -60,12 +69,12 @@ class Form:
     Attributes:
         codec: of the membrane potential; None is full precision.
         leak: the integer form of the leak; unused in full precision and in neurons without a leak.
-        block_ends: whether the straight-through gradient is blocked at the two end codes.
+        blocked: where the straight-through gradient is blocked: a key of BLOCKED.
     """
 
     codec: Codec | None = None
     leak: Leak = field(default_factory=Carry)
-    block_ends: bool = False
+    blocked: Blocked = "nothing"
 
 
 class Steps(Protocol):
@@ -241,7 +250,7 @@ class Tracer(Builder):
 
     def store(self, state: str, x: Value) -> Value:
         """Encode x as the next value of a state that does not fire; returns what was stored, decoded."""
-        self.stores[state] = self.emit("encode", x.index, name=state, immediate=int(self.form.block_ends))
+        self.stores[state] = self.emit("encode", x.index, name=state, immediate=BLOCKED[self.form.blocked])
         self.membranes[state] = self.emit("decode", self.stores[state], name=state)
         return self.value(self.membranes[state])
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from .. import native
 from ..errors import BadInput
 from ..native import memory
-from .state import StateQuantizer
+from .state import StateQuantizer, form_of
 from .storage import Storage, storage_of
 
 
@@ -29,9 +29,25 @@ def quantize(state: StateQuantizer, u: Tensor, theta: float = 1.0) -> Tensor:
         raise BadInput(f"membrane potentials must be float32, not {u.dtype}; convert them: u.float()")
     s = _storage(state, theta)
     inside = None
-    if state.gradient == "block ends" and u.requires_grad:
+    if state.gradient != "pass" and u.requires_grad:
         inside = torch.ops.intspike.inside_codes(u.detach(), s.levels, s.numbers, s.fires, s.wraps)
+        if state.gradient == "block saturated":
+            inside = inside | _open_ends(state, u.detach(), theta)
     return torch.ops.intspike.store_membrane(u, inside, s.levels, s.numbers, s.fires, s.wraps)
+
+
+def _open_ends(state: StateQuantizer, u: Tensor, theta: float) -> Tensor:
+    """Where an end code is not beyond the levels: the lowest as rest, the highest below theta (stored after reset)."""
+    if state.codec.wraps:
+        return torch.ones_like(u, dtype=torch.bool)
+    after = state.stores == "after reset"
+    at_top = u > (0 if not after else torch.where(u >= theta, theta, 0.0))
+    open_top = (
+        (u < theta)
+        if after
+        else torch.full_like(u, form_of(state, None).blocked == "below", dtype=torch.bool)
+    )
+    return torch.where(at_top, open_top, state.codec.rest == state.codec.low)
 
 
 @torch.compiler.assume_constant_result

@@ -51,7 +51,7 @@ class Cell:
 
     def config(self) -> QuantConfig:
         assert self.bits is not None
-        state = ThresholdCentred(self.bits, stores=self.stores, decay=self.decay)
+        state = ThresholdCentred(self.bits, stores=self.stores, decay=self.decay, gradient="pass")
         return QuantConfig(Uniform(self.bits), state)
 
 

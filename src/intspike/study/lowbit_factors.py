@@ -22,6 +22,7 @@ from ..measure import mean_interval
 from ..nn import Network, quantize
 from ..ops.surrogate import ShiftedArctan
 from ..quant import QuantConfig, ThresholdCentred, Uniform
+from ..quant.state.base import Gradient
 from .folder import write_atomic, write_json
 from .lowbit import EPOCHS, TIMESTEPS, setting
 
@@ -39,6 +40,7 @@ class Recipe:
         learn_theta: thresholds trained per channel.
         learn_step: weight steps trained as LSQ does.
         scratch: quantized from the first step on, for as many epochs as both trainings have together.
+        gradient: where the straight-through gradient of the state is blocked.
     """
 
     name: str
@@ -50,10 +52,14 @@ class Recipe:
     learn_theta: bool = False
     learn_step: bool = False
     scratch: bool = False
+    gradient: Gradient = "pass"
 
     def key(self, seed: int) -> str:
         """Name of the cell's file: a hash of all that makes it but the name."""
-        values = {k: v for k, v in asdict(self).items() if k != "name"} | {"seed": seed}
+        values = {**asdict(self), "seed": seed}
+        del values["name"]
+        if self.gradient == "pass":  # it was there before gradients could be blocked
+            del values["gradient"]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
@@ -74,6 +80,12 @@ RECIPES = (
     replace(BASE, name="thresholds learned per channel", learn_theta=True),
     replace(BASE, name="weight steps learned", learn_step=True),
     replace(BASE, name="from scratch, 8 epochs", scratch=True),
+    replace(BASE, name="gradient blocked where saturated", gradient="block saturated"),
+    replace(BASE, name="gradient blocked at end codes", gradient="block ends"),
+    *(
+        replace(BASE, name=f"4/4, gradient: {g}", weight_bits=4, state_bits=4, gradient=g)
+        for g in ("pass", "block saturated", "block ends")
+    ),
     replace(BASE, name="3/3", weight_bits=3, state_bits=3),
     replace(BASE, name="3/2", weight_bits=3),
     replace(BASE, name="2/3", state_bits=3),
@@ -111,7 +123,8 @@ def measure(
             assert reference is not None
             net.load_state_dict(reference.state_dict())
         config = QuantConfig(
-            Uniform(recipe.weight_bits, learn_step=recipe.learn_step), ThresholdCentred(recipe.state_bits)
+            Uniform(recipe.weight_bits, learn_step=recipe.learn_step),
+            ThresholdCentred(recipe.state_bits, gradient=recipe.gradient),
         )
         net = quantize(net, config)
     net = train.fit(

@@ -5,17 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import Field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from ...errors import BadInput
-from ...ops import Carry, Form, Leak, Shift
+from ...ops import Blocked, Carry, Form, Leak, Shift
 from ...ops.codec import Codec, Stores
 from ..about import About
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Gradient = Literal["pass", "block ends"]
+Gradient = Literal["pass", "block saturated", "block ends"]
 Decay = Literal["guaranteed", "nearest"]
 
 
@@ -26,7 +26,10 @@ class StateQuantizer:
         bits: of a stored code.
         stores: "after reset" (code and spike) or "before reset" (the membrane that fired).
         decay: of a carry leak: "guaranteed" moves every code towards rest, "nearest" only rounds.
-        gradient: the straight-through gradient passes, or is blocked at the two end codes.
+        gradient: where the straight-through gradient is blocked. "block saturated": where a membrane is surely beyond
+            the levels, at the lowest code (unless that is rest) and at the highest (stored after reset, only what a
+            spike left; before reset, only where several levels lie above the threshold). "block ends": at both end
+            codes. "pass": nowhere.
         WIDTHS: the widths that exist.
         ABOUT: its row in the documentation.
     """
@@ -84,7 +87,7 @@ class StateQuantizer:
 
         No value crosses theta (but codes that wrap can) and 0 stays 0. What is stored after reset is the pair of code
         and spike, so theta and above becomes theta plus the level of what a reset by subtraction leaves. The gradient
-        passes straight through, or is blocked where the code is the lowest or the highest (`gradient`). nan stays nan.
+        passes straight through, but for codes where `gradient` blocks it. nan stays nan.
 
         Args:
             u: membrane potentials, float32, any shape.
@@ -104,8 +107,9 @@ def check_state(state: StateQuantizer, kind: str, repair: str = "") -> None:
         raise BadInput(f"stores must be 'after reset' or 'before reset', not {state.stores!r}")
     if state.decay not in ("guaranteed", "nearest"):
         raise BadInput(f"decay must be 'guaranteed' or 'nearest', not {state.decay!r}")
-    if state.gradient not in ("pass", "block ends"):
-        raise BadInput(f"gradient must be 'pass' or 'block ends', not {state.gradient!r}")
+    if state.gradient not in get_args(Gradient):
+        known = ", ".join(map(repr, get_args(Gradient)))
+        raise BadInput(f"gradient must be one of {known}, not {state.gradient!r}")
     widths = state.WIDTHS
     if not isinstance(state.bits, int) or state.bits not in widths:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise BadInput(
@@ -137,4 +141,14 @@ def form_of(state: StateQuantizer, leak: Leak | None) -> Form:
         leak = Carry(state.decay) if state.bits <= 8 else Shift()
     elif isinstance(leak, Carry):
         leak = Carry(state.decay)
-    return Form(state.codec, leak, state.gradient == "block ends")
+    return Form(state.codec, leak, _blocked(state))
+
+
+def _blocked(state: StateQuantizer) -> Blocked:
+    if state.gradient == "pass":
+        return "nothing"
+    if state.gradient == "block ends":
+        return "ends"
+    # a single level at or above the threshold holds every neuron that fires, however narrowly
+    single = state.stores == "before reset" and sum(x >= 1 for x in state.fractions) == 1
+    return "below" if single else "saturated"

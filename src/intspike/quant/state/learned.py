@@ -40,14 +40,14 @@ class LearnedLevels(StateQuantizer):
     ABOUT: ClassVar[About] = About(
         "the nearest of 2^b levels, which training moves",
         "in order by softplus gaps; rest and theta pinned",
-        "1, or 0 at the two end codes (`block ends`); of a level: the sum of the adjoint where its code was stored",
+        "0 where surely beyond the levels, else 1; of a level: the sum of the adjoint where its code was stored",
         "ours; rest and the threshold pinned against the instability that arXiv 2604.14487 reports of LQ-Nets here",
     )
 
     bits: int
     stores: Stores = "after reset"
     decay: Decay = "guaranteed"
-    gradient: Gradient = "pass"
+    gradient: Gradient = "block saturated"
     per: Literal["channel", "layer"] = "channel"
 
     def __post_init__(self) -> None:

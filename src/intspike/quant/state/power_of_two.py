@@ -36,14 +36,14 @@ class PowerOfTwoState(StateQuantizer):
     ABOUT: ClassVar[About] = About(
         "the nearest of the levels theta -+ theta 2^-j",
         "-1, 0, 1/2, 3/4, 7/8, ... of theta; before reset also 5/4, 3/2, 2",
-        "1, or 0 at the two end codes (`block ends`)",
+        "0 where surely beyond the levels, else 1",
         "ours, the cheap form of levels that are finest at theta",
     )
 
     bits: int
     stores: Stores = "after reset"
     decay: Decay = "guaranteed"
-    gradient: Gradient = "pass"
+    gradient: Gradient = "block saturated"
 
     def __post_init__(self) -> None:
         check_state(self, "power-of-two")

@@ -26,7 +26,7 @@ class ThresholdCentred(StateQuantizer):
             the threshold. Unused where levels are given.
         levels: increasing fractions of the threshold that hold 0, or None for the spacing's own.
         decay: of a carry leak: "guaranteed" moves every code towards rest, "nearest" only rounds.
-        gradient: the straight-through gradient passes, or is blocked at the two end codes.
+        gradient: where the straight-through gradient is blocked: see `StateQuantizer`.
         counts: how many levels lie below the threshold and how many at or above it; None: all below it after reset,
             and three in eight above it before reset.
         steepness: how many times wider than at the threshold levels lie at the lower and at the upper end; 1 is even.
@@ -39,7 +39,7 @@ class ThresholdCentred(StateQuantizer):
     ABOUT: ClassVar[About] = About(
         "the nearest of 2^b levels, given as fractions of theta",
         "measured sets, or finest at theta: `exponential`, `compander`; or your own",
-        "1, or 0 at the two end codes (`block ends`)",
+        "0 where surely beyond the levels, else 1",
         "SQUAT (arXiv 2404.19668), corrected: rest is a level, theta a boundary",
     )
 
@@ -48,7 +48,7 @@ class ThresholdCentred(StateQuantizer):
     spacing: Literal["even", "exponential", "compander"] = "even"
     levels: tuple[float, ...] | None = None
     decay: Decay = "guaranteed"
-    gradient: Gradient = "pass"
+    gradient: Gradient = "block saturated"
     counts: tuple[int, int] | None = None
     steepness: tuple[float, float] = (16.0, 16.0)
     ends: tuple[float, float] = (-1.0, 2.5)

@@ -29,7 +29,7 @@ class UniformState(StateQuantizer):
     ABOUT: ClassVar[About] = About(
         "c = clamp(floor(u / 2^p + 1/2)), or modulo 2^b; p from the range",
         "2^b consecutive codes that hold 0; stored after reset, those below theta",
-        "1, or 0 at the two end codes (`block ends`)",
+        "0 where surely beyond the levels, else 1",
         "theta is moved to a boundary where the code decides the spike",
     )
 
@@ -39,7 +39,7 @@ class UniformState(StateQuantizer):
     stores: Stores = "before reset"
     overflow: Literal["saturate", "wrap"] = "saturate"
     decay: Decay = "guaranteed"
-    gradient: Gradient = "pass"
+    gradient: Gradient = "block saturated"
 
     def __post_init__(self) -> None:
         check_state(self, "uniform")

@@ -17,6 +17,7 @@ from ...quant import (
     UniformState,
     weight_of,
 )
+from ...quant.state.base import Gradient
 
 Scheme = Literal["fp", "continued", "ptq", "qat"]
 Comparison = Literal["snntorch-uniform", "snntorch", "per-forward-uniform", "per-forward-threshold-centred"]
@@ -77,6 +78,7 @@ class SquatCell:
         seed: of weights, sample order, validation split and fold.
         quantized_learning_rate: of the second training; None where there is none, so that it does not tell cells apart.
         reach: uniform levels cover -reach..reach thresholds; None: UNIFORM_RANGE.
+        gradient: where that of a trained state is blocked.
         (the others are those of Setting)
     """
 
@@ -101,6 +103,7 @@ class SquatCell:
     subset: int | None
     folds: int | None
     reach: float | None = None
+    gradient: Gradient = "pass"
 
     @property
     def parent(self) -> SquatCell | None:
@@ -109,7 +112,7 @@ class SquatCell:
             return None
         return replace(
             self, scheme="fp", weight_bits=None, state_bits=None, spacing="", stores="", quantized_learning_rate=None,
-            reach=None,
+            reach=None, gradient="pass",
         )  # fmt: skip
 
     @property
@@ -140,11 +143,13 @@ class SquatCell:
         weight = None if self.weight_bits is None else weight_of(self.weight_bits)
         if self.state_bits is None:
             return QuantConfig(weight)
-        return QuantConfig(weight, state_quantizer(self.state_bits, self.spacing, self.stores, self.reach))
+        return QuantConfig(
+            weight, state_quantizer(self.state_bits, self.spacing, self.stores, self.reach, self.gradient)
+        )
 
 
 def state_quantizer(
-    bits: int, spacing: Spacing, stores: str, reach: float | None = None
+    bits: int, spacing: Spacing, stores: str, reach: float | None = None, gradient: Gradient = "pass"
 ) -> StateQuantizer | ComparisonState:
     """Levels around the threshold, or evenly spaced.
 
@@ -154,11 +159,11 @@ def state_quantizer(
     if spacing in COMPARISONS:
         return COMPARISONS[spacing](bits)
     if spacing == "threshold-centred":
-        return ThresholdCentred(bits, stores=stores)  # type: ignore[arg-type]
+        return ThresholdCentred(bits, stores=stores, gradient=gradient)  # type: ignore[arg-type]
     if spacing != "uniform":
         raise BadInput(f"the spacing of a state must be 'uniform' or 'threshold-centred', not {spacing!r}")
     low, high = UNIFORM_RANGE[stores] if reach is None else (-reach, reach)
-    return UniformState(bits, 0.0 if bits == 1 else low, high, stores=stores)  # type: ignore[arg-type]
+    return UniformState(bits, 0.0 if bits == 1 else low, high, stores=stores, gradient=gradient)  # type: ignore[arg-type]
 
 
 def grid(setting: Setting, seeds: int, bits: tuple[int, ...], stores: str) -> list[SquatCell]:
@@ -176,6 +181,7 @@ def _of_seed(setting: Setting, seed: int, bits: tuple[int, ...], stores: str) ->
             scheme, memory, weight, state, spacing, stores if spacing else "", seed, s.dataset, s.data, s.model,
             s.epochs, s.timesteps, s.test_timesteps, s.batch_size, s.learning_rate,
             s.quantized_learning_rate if scheme in TRAINED_TWICE else None, s.beta, s.loss, s.subset, s.folds,
+            gradient="block saturated" if scheme == "qat" and spacing else "pass",
         )  # fmt: skip
 
     yield cell("fp", None, None)

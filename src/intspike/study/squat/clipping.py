@@ -67,7 +67,10 @@ def _of_seed(
                 if b > 1:  # one bit has no level below rest to lose
                     yield replace(state, reach=r)
             for spacing in OTHERS:
-                yield replace(state, spacing=spacing, stores="" if spacing in COMPARISONS else STORES)
+                if spacing in COMPARISONS:
+                    yield replace(state, spacing=spacing, stores="", gradient="pass")
+                else:
+                    yield replace(state, spacing=spacing)
 
 
 def tables(rows: Mapping[str, Row], ranges: Sequence[float], shown: Mapping[Scheme, str]) -> list[Table]:
