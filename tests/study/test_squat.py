@@ -26,7 +26,7 @@ from intspike.ir.artifact import load
 from intspike.measure import paired_interval, wilson
 from intspike.study.grid import Finished, Store, cell_hash, run
 from intspike.study.squat import custom, paper, study, tables, tasks
-from intspike.study.squat.cells import SPACINGS, Setting, SquatCell, grid, state_quantizer
+from intspike.study.squat.cells import SPACINGS, Setting, SquatCell, grid
 from intspike.study.squat.options import Options, cells_of, recall, record_of
 from intspike.study.squat.rows import rows_of, what_of
 from intspike.study.squat.tasks import TASKS, Where
@@ -92,8 +92,16 @@ def test_the_hash_of_a_cell_never_changes() -> None:
 @pytest.mark.parametrize("spacing", SPACINGS)
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_every_state_quantizer_of_the_study_exists(bits: int, spacing: str, stores: str) -> None:
-    made = state_quantizer(bits, spacing, stores)
+    cell = cells(bits=(4,))["fashion-mnist/qat-threshold-centred/4-4"]
+    for low in (-1.0, -8.0):
+        changed = replace(cell, state_bits=bits, spacing=spacing, stores=stores, low=low)  # type: ignore[arg-type]
+        _check_state(changed.config().state, bits, stores, low)
+
+
+def _check_state(made: Any, bits: int, stores: str, low: float) -> None:
     assert made.bits == bits
+    if bits > 3:
+        assert made.fractions[0] == pytest.approx(low, abs=0.6)
     assert made.stores == stores
     x = torch.linspace(-2, 3, 501)
     assert torch.equal(made.quantize(x) >= 1, x >= 1)  # quantizing alone never makes or takes a spike

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from ...errors import BadInput
 from ...quant import (
@@ -30,7 +30,7 @@ COMPARISONS: Mapping[Spacing, Callable[[int], ComparisonState]] = {  # other too
 }
 TRAINED_TWICE = ("continued", "qat")
 SPACINGS: tuple[Spacing, ...] = ("threshold-centred", "uniform")
-UNIFORM_RANGE = {"after reset": (-1.0, 1.0), "before reset": (-1.0, 2.0)}  # in thresholds
+HIGH = 2.5  # end of the range of levels around the threshold, where some lie above it
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Setting:
         loss: "counts", "steps" or "mse".
         subset: training samples used; None is all.
         folds: seed s is tested on fold s of so many; None: on the data set's own test split.
+        low: lowest level of a state, in thresholds.
     """
 
     dataset: str
@@ -63,6 +64,7 @@ class Setting:
     loss: str
     subset: int | None
     folds: int | None
+    low: float = -1.0
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,9 @@ class SquatCell:
         spacing, stores: of the state's levels; "" where states are in full precision.
         seed: of weights, sample order, validation split and fold.
         quantized_learning_rate: of the second training; None where there is none, so that it does not tell cells apart.
-        reach: uniform levels cover -reach..reach thresholds; None: UNIFORM_RANGE.
+        reach: uniform levels cover -reach..reach thresholds; None: see `uniform_range`.
         gradient: where that of a trained state is blocked.
+        low: lowest level, in thresholds; with less than 4 bits that of the measured sets around the threshold.
         (the others are those of Setting)
     """
 
@@ -104,6 +107,7 @@ class SquatCell:
     folds: int | None
     reach: float | None = None
     gradient: Gradient = "pass"
+    low: float = -1.0
 
     @property
     def parent(self) -> SquatCell | None:
@@ -112,7 +116,7 @@ class SquatCell:
             return None
         return replace(
             self, scheme="fp", weight_bits=None, state_bits=None, spacing="", stores="", quantized_learning_rate=None,
-            reach=None, gradient="pass",
+            reach=None, gradient="pass", low=-1.0,
         )  # fmt: skip
 
     @property
@@ -143,27 +147,32 @@ class SquatCell:
         weight = None if self.weight_bits is None else weight_of(self.weight_bits)
         if self.state_bits is None:
             return QuantConfig(weight)
-        return QuantConfig(
-            weight, state_quantizer(self.state_bits, self.spacing, self.stores, self.reach, self.gradient)
-        )
+        return QuantConfig(weight, self._state(self.state_bits))
+
+    def _state(self, bits: int) -> StateQuantizer | ComparisonState:
+        """Levels around the threshold, or evenly spaced.
+
+        Uniform levels end at theta where they are stored after the reset, because nothing above it is left; one bit
+        cannot hold a negative level and still integrate, so its range starts at rest.
+        """
+        if self.spacing in COMPARISONS:
+            return COMPARISONS[self.spacing](bits)
+        how: Any = {"stores": self.stores, "gradient": self.gradient}
+        if self.spacing == "threshold-centred":
+            if self.low == -1 or bits < 4:
+                return ThresholdCentred(bits, **how)
+            return ThresholdCentred(bits, spacing="exponential", ends=(self.low, HIGH), **how)
+        if self.spacing != "uniform":
+            raise BadInput(
+                f"the spacing of a state must be 'uniform' or 'threshold-centred', not {self.spacing!r}"
+            )
+        low, high = uniform_range(self.stores, self.low) if self.reach is None else (-self.reach, self.reach)
+        return UniformState(bits, 0.0 if bits == 1 else low, high, **how)
 
 
-def state_quantizer(
-    bits: int, spacing: Spacing, stores: str, reach: float | None = None, gradient: Gradient = "pass"
-) -> StateQuantizer | ComparisonState:
-    """Levels around the threshold, or evenly spaced.
-
-    Uniform levels end at theta where they are stored after the reset, because nothing above it is left; one bit
-    cannot hold a negative level and still integrate, so its range starts at rest.
-    """
-    if spacing in COMPARISONS:
-        return COMPARISONS[spacing](bits)
-    if spacing == "threshold-centred":
-        return ThresholdCentred(bits, stores=stores, gradient=gradient)  # type: ignore[arg-type]
-    if spacing != "uniform":
-        raise BadInput(f"the spacing of a state must be 'uniform' or 'threshold-centred', not {spacing!r}")
-    low, high = UNIFORM_RANGE[stores] if reach is None else (-reach, reach)
-    return UniformState(bits, 0.0 if bits == 1 else low, high, stores=stores, gradient=gradient)  # type: ignore[arg-type]
+def uniform_range(stores: str, low: float) -> tuple[float, float]:
+    """The range of uniform states, in thresholds."""
+    return low, 1.0 if stores == "after reset" else max(2.0, -low)
 
 
 def grid(setting: Setting, seeds: int, bits: tuple[int, ...], stores: str) -> list[SquatCell]:
@@ -181,7 +190,7 @@ def _of_seed(setting: Setting, seed: int, bits: tuple[int, ...], stores: str) ->
             scheme, memory, weight, state, spacing, stores if spacing else "", seed, s.dataset, s.data, s.model,
             s.epochs, s.timesteps, s.test_timesteps, s.batch_size, s.learning_rate,
             s.quantized_learning_rate if scheme in TRAINED_TWICE else None, s.beta, s.loss, s.subset, s.folds,
-            gradient="block saturated" if scheme == "qat" and spacing else "pass",
+            gradient="block saturated" if scheme == "qat" and spacing else "pass", low=s.low if spacing else -1.0,
         )  # fmt: skip
 
     yield cell("fp", None, None)

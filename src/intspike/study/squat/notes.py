@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..grid import Finished
 from . import paper
-from .cells import UNIFORM_RANGE
+from .cells import SquatCell, uniform_range
 from .options import Options
 from .rows import Row
 from .tasks import TASKS
@@ -18,13 +18,14 @@ def notes(finished: Sequence[Finished], rows: Mapping[str, Row], options: Option
     records = [f.record for f in finished if f.record is not None]
     task = TASKS.get(cell.dataset)
     seeds = max((len(r.done) for r in rows.values()), default=0)
-    low, high = UNIFORM_RANGE[options.stores]
+    lowest = min((f.cell.low for f in finished if isinstance(f.cell, SquatCell)), default=-1.0)
+    low, high = uniform_range(options.stores, lowest)
     made = [
         f"Data: {records[0]['data'] if records else cell.dataset}; {records[0]['n'] if records else 0:,} test samples "
         f"a seed. T = {cell.timesteps} in training and {cell.test_timesteps} in the test, {_epochs(cell.epochs)} of "
         f"each training in batches of {cell.batch_size}. Models are chosen on validation samples; spikes are counted.",
-        f"States are stored {options.stores}; uniform ones cover {low:g}..{high:g} thresholds (1 bit: from rest). Only "
-        "what is kept between timesteps is so narrow. 1-bit weights are binary, others uniform. PTQ estimates batch "
+        f"States are stored {options.stores}; uniform ones cover {low:g}..{high:g} thresholds (1 bit: from rest)"
+        f"{_centred(lowest)}. Only what is kept between timesteps is so narrow. 1-bit weights are binary, others uniform. PTQ estimates batch "
         "norms again from 10 batches, with everything quantized; QAT goes on from full precision for as many epochs, "
         "so its networks have trained twice as long. "
         "Memoryless networks start every timestep at rest (beta = 0): what they reach needs no membrane potential.",
@@ -49,6 +50,10 @@ def notes(finished: Sequence[Finished], rows: Mapping[str, Row], options: Option
     if len({f.code for f in finished if f.code}) > 1:
         made.append("Some cells were computed by an earlier intspike than others.")
     return made
+
+
+def _centred(low: float) -> str:
+    return "" if low == -1 else f", and from 4 bits on levels around the threshold begin at {low:g}"
 
 
 def _epochs(n: int) -> str:

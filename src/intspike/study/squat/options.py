@@ -151,6 +151,7 @@ def cells_of(options: Options) -> tuple[list[SquatCell], Where]:
         loss=options.loss or task.loss,
         subset=options.subset,
         folds=options.folds,
+        low=task.low,
     )
     if options.ranges:
         return clipping_grid(setting, options.seeds, options.bits, options.ranges), where

@@ -30,6 +30,7 @@ class Task:
         beta, loss: defaults.
         paper: which data set of the paper stands beside it: "FMNIST", "SHD", "DVS" or "" for none.
         same: whether that is this very data set.
+        low: lowest level of a state, in thresholds: where membranes go far below rest, it must be there.
     """
 
     load: Callable[[str | None], Dataset]
@@ -40,6 +41,7 @@ class Task:
     loss: str
     paper: str = ""
     same: bool = False
+    low: float = -1.0
 
 
 def _needs_path(name: str, read: Callable[[str], Dataset]) -> Callable[[str | None], Dataset]:
@@ -72,12 +74,21 @@ TASKS: Mapping[str, Task] = {
     # one row of the image a timestep: a task that needs memory
     "fashion-rows": Task(lambda p: data.by_rows(data.fashion_mnist(p)), _dense(256), 28, 28, 0.9, "counts"),
     "spoken-digits": Task(
-        _needs_path("spoken-digits (FSDD)", data.spoken_digits), _dense(1000), 25, 30, 0.9, "counts", "SHD"
+        _needs_path("spoken-digits (FSDD)", data.spoken_digits),
+        _dense(1000),
+        25,
+        30,
+        0.75,
+        "counts",
+        "SHD",
+        low=-8.0,
     ),
     "events": Task(
         _needs_path("events (N-MNIST)", data.nmnist), _images(models.squat_dvs), 25, 30, 0.75, "mse", "DVS"
     ),
-    "shd": Task(_needs_path("shd", data.shd), _dense(1000), 25, 30, 0.9, "counts", "SHD", same=True),
+    "shd": Task(
+        _needs_path("shd", data.shd), _dense(1000), 25, 30, 0.75, "counts", "SHD", same=True, low=-8.0
+    ),
     "dvs-gesture": Task(
         _needs_path("dvs-gesture", data.dvs_gesture),
         _images(models.squat_dvs),
