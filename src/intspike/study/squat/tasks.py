@@ -71,7 +71,9 @@ TASKS: Mapping[str, Task] = {
     "fashion-mnist": Task(
         data.fashion_mnist, _images(models.squat_fmnist), 25, 25, 0.75, "counts", "FMNIST", same=True
     ),
-    # one row of the image a timestep: a task that needs memory
+    # which no network without memory can solve
+    "delayed-match": Task(lambda p: data.delayed_match(), _dense(100), 9, 9, 0.9, "counts"),
+    # one row of the image a timestep
     "fashion-rows": Task(lambda p: data.by_rows(data.fashion_mnist(p)), _dense(256), 28, 28, 0.9, "counts"),
     "spoken-digits": Task(
         _needs_path("spoken-digits (FSDD)", data.spoken_digits),
