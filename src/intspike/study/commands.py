@@ -24,7 +24,10 @@ def _group() -> None:
 def squat(
     context: typer.Context,
     dataset: Annotated[
-        str, typer.Option(help="fashion-mnist, delayed-match, fashion-rows, spoken-digits, events, shd, dvs-gesture")
+        str,
+        typer.Option(
+            help="fashion-mnist, delayed-match, fashion-rows, spoken-digits, events, shd, dvs-gesture"
+        ),
     ] = "fashion-mnist",
     seeds: Annotated[int, typer.Option(help="how many, from 0")] = 3,
     epochs: Annotated[int, typer.Option(help="of each training")] = 4,

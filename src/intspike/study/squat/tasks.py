@@ -86,7 +86,14 @@ TASKS: Mapping[str, Task] = {
         low=-8.0,
     ),
     "events": Task(
-        _needs_path("events (N-MNIST)", data.nmnist), _images(models.squat_dvs), 25, 30, 0.75, "mse", "DVS"
+        _needs_path("events (N-MNIST)", data.nmnist),
+        _images(models.squat_dvs),
+        25,
+        30,
+        0.75,
+        "mse",
+        "DVS",
+        low=-4.0,
     ),
     "shd": Task(
         _needs_path("shd", data.shd), _dense(1000), 25, 30, 0.75, "counts", "SHD", same=True, low=-8.0
@@ -100,6 +107,7 @@ TASKS: Mapping[str, Task] = {
         "mse",
         "DVS",
         same=True,
+        low=-4.0,
     ),
 }
 
