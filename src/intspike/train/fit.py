@@ -107,7 +107,7 @@ def fit(
     batch_size = min(batch_size, count)
     batches = count // batch_size
     total = epochs * batches
-    optimizer = torch.optim.Adam([p for p in made.parameters() if p.requires_grad], lr=rate)
+    optimizer = torch.optim.Adam([p for p in made.parameters() if p.requires_grad], lr=rate, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _cosine(total, min(warmup, total // 5)))
     measure = loss or CountCrossEntropy()
     best, best_accuracy, waited = copy.deepcopy(made.state_dict()), -1.0, 0
