@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from ..errors import BadInput
-from .terminal import Bars, need_torch
+from .terminal import Bars, drawn, need_torch
 
 app = typer.Typer(no_args_is_help=True, help="Grids of trainings: kept cell by cell, resumed, reported.")
 console = Console()
@@ -78,7 +78,9 @@ def squat(
     from .squat.clipping import parse_ranges
     from .squat.options import Options, recall
     from .squat.pairs import parse_pairs
+    from .squat.rows import rows_of
     from .squat.study import run
+    from .squat.tables import tables as tables_of
 
     given: dict[str, Any] = {
         "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": _bits(bits),
@@ -101,6 +103,8 @@ def squat(
             )  # fmt: skip
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    for table in tables_of(rows_of(study.cells), options):
+        console.print(drawn(table))
     failed = f"; {len(study.failed)} cells failed, --retry-failed computes them again" if study.failed else ""
     shown = tables or out
     console.print(

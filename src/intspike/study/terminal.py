@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table as RichTable
 
 from ..errors import MissingDependency
 from .watch import Watch
+
+if TYPE_CHECKING:
+    from .report.content import Table
 
 
 class Bars(Watch):
@@ -38,6 +45,16 @@ class Bars(Watch):
 
     def say(self, text: str) -> None:
         self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def drawn(table: Table) -> RichTable:
+    """A report's table as the terminal shows it."""
+    made = RichTable(title=escape(table.title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for k, column in enumerate(table.columns):
+        made.add_column(escape(str(column)), justify="right" if k else "left")
+    for row in table.rows:
+        made.add_row(*(escape(str(cell)) for cell in row))
+    return made
 
 
 def need_torch() -> None:
