@@ -49,7 +49,7 @@ def loop() -> Program:
     """Recurrence, joins, several spikes, uniform codes in both codecs, units, notes."""
     several = LIF(spikes=2, compare=">", surrogate=FastSigmoid(2.5), reset_order="after leak")
     wrapped = Form(Uniform(8, -64, "wrap", "before reset"), Dyadic(6))
-    kept = Form(Uniform(5, -16), Dyadic(4), block_ends=True)
+    kept = Form(Uniform(5, -16), Dyadic(4), blocked="ends")
     nodes = (
         Input("events", (4,), -2, 9),
         Dense("forward", Edge("events"), codes(3, 4, most=7)),

@@ -9,6 +9,7 @@ import resource
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from intspike.errors import BadArtifact, BadInput, BadProgram, IntspikeError
 from intspike.fixed import bits_for
 from intspike.ir import Conv, Dense, Edge, Input, Neuron, Pool, Program, Readout, artifact, container, frozen
 from intspike.neuron import IF, LIF
-from intspike.ops import Carry, Form, Instruction, Shift, Table, Uniform
+from intspike.ops import Blocked, Carry, Form, Instruction, Shift, Table, Uniform
 from program_examples import AFTER, EXAMPLES, dense, neuron
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -185,7 +186,11 @@ def programs(draw: st.DrawFn) -> Program:
             form, more = Form(Table(3, rest, stores), Carry()), {"fractions": fractions}
         else:
             bits = draw(st.integers(4, 12))
-            form = Form(Uniform(bits, -(1 << (bits - 1)), stores=stores), Shift(), draw(st.booleans()))
+            form = Form(
+                Uniform(bits, -(1 << (bits - 1)), stores=stores),
+                Shift(),
+                draw(st.sampled_from(get_args(Blocked))),
+            )
             more = {"shift": np.full(channels, max(0, 11 - bits))}
         nodes.append(neuron(f"neuron{k}", Edge(f"fc{k}"), channels, equation, form, **more))
         inputs = channels

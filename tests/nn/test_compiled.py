@@ -250,7 +250,8 @@ def test_inputs_that_change_with_time():
     net = quantize(NETWORKS["convolutions"](), CONFIGS["4/4"])
     for g in net.layers:
         g.log_step += 0.013
-    compare(net, torch.randint(0, 256, (5, 3, 1, 12, 12), dtype=torch.uint8))
+    # gradients behind a norm sum to zero, and the inputs have a large mean: terms cancel to about a tenth
+    compare(net, torch.randint(0, 256, (5, 3, 1, 12, 12), dtype=torch.uint8), tolerance=1e-5)
 
 
 def test_this_is_tested_on_compiled_layers(monkeypatch):
