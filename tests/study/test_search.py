@@ -11,7 +11,7 @@ import torch
 from intspike import nn, train
 from intspike.data import Dataset, Split
 from intspike.errors import BadInput
-from intspike.lower import lower
+from intspike.lower import lower_with_report
 from intspike.measure import size_bits
 from intspike.study.search import Candidate, Found, LayerBits, evaluate, search
 
@@ -55,7 +55,8 @@ def test_a_candidate_is_its_integer_program(trained):
     c = evaluate(trained, data, layers, timesteps=4, samples=60, seed=0)
     made = nn.calibrate(nn.quantize(trained, c.config), data, batches=5, timesteps=4)
     assert [(g.weight.bits, g.state.bits) for g in made.layers] == [(4, 2), (2, 4)]
-    assert c.bits == size_bits(lower(made, input_shape=(12,))).total
+    program, report = lower_with_report(made, input_shape=(12,))
+    assert c.bits == size_bits(program, report.packing).total
     right = train.correct_on(made, data.validation.take(60), timesteps=4)
     assert c.accuracy == right / 60
     assert c.synops > 0

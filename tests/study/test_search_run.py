@@ -40,7 +40,7 @@ def test_a_search_keeps_the_best_network_and_is_not_repeated(tmp_path):
     result = json.loads((tmp_path / "search.json").read_text())
     program = load(tmp_path / "model.intspike")
     assert result["best"]["bits"] <= 20 * 8192
-    assert size_bits(program).total == result["bits"]
+    assert size_bits(program).total == result["bits"]  # of uniform weights, their range says how many bits
     assert result["compared"] > 0
     assert result["candidates"] == 6
     assert result["best"]["config"] in (tmp_path / "table.md").read_text()

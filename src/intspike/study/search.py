@@ -20,7 +20,7 @@ from ..data import Dataset
 from ..data.dataset import stratified
 from ..engine import native
 from ..errors import BadInput, MissingDependency
-from ..lower import lower
+from ..lower import lower_with_report
 from ..measure import size_bits, synops
 from ..nn import Network, calibrate, quantize
 from ..quant import QuantConfig, ThresholdCentred, weight_of
@@ -119,7 +119,7 @@ def evaluate(
 ) -> Candidate:
     """Quantize, calibrate, lower and run one choice of bits on validation samples."""
     made = calibrate(quantize(net, config_of(layers)), data, batches=5, timesteps=timesteps, seed=seed)
-    program = lower(made, input_shape=data.frame)
+    program, report = lower_with_report(made, input_shape=data.frame)
     index = stratified(data.validation.labels, min(samples, len(data.validation)))
     right, total = 0, None
     for k in range(0, len(index), 250):
@@ -131,7 +131,9 @@ def evaluate(
         counted = synops(program, trace, inputs)
         total = counted if total is None else total + counted
     assert total is not None
-    return Candidate(tuple(layers), right / len(index), size_bits(program).total, total.per_inference)
+    return Candidate(
+        tuple(layers), right / len(index), size_bits(program, report.packing).total, total.per_inference
+    )
 
 
 def search(

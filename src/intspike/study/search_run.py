@@ -14,7 +14,7 @@ from .. import train
 from ..data import Dataset
 from ..errors import BadInput
 from ..ir.artifact import save
-from ..lower import lower, verify
+from ..lower import lower_with_report, verify
 from ..measure import size_bits, wilson
 from ..nn import Network, quantize
 from .folder import RunFolder, clear_disk_errors, write_atomic, write_json
@@ -110,8 +110,8 @@ def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None
         best = found.best
         told.say(f"within the budget: {best} ({best.accuracy:.1%} on validation samples before training)")
         made = _trained(folder, "best", quantize(net, best.config), data, options, timesteps, told)
-        program = lower(made, input_shape=data.frame)
-        bits = size_bits(program).total
+        program, report = lower_with_report(made, input_shape=data.frame)
+        bits = size_bits(program, report.packing).total
         if options.cost == "bits" and bits > options.budget:  # constants may have become wider
             told.say(f"training made it {bits - options.budget:,.0f} bits larger than the budget")
         exact = verify(made, program, data.test, timesteps=timesteps, samples=16, native_samples=250)

@@ -51,7 +51,7 @@ def drawn(table: Table) -> RichTable:
     """A report's table as the terminal shows it."""
     made = RichTable(title=escape(table.title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for k, column in enumerate(table.columns):
-        made.add_column(escape(str(column)), justify="right" if k else "left")
+        made.add_column(escape(str(column)), justify="right" if k else "left", overflow="fold")
     for row in table.rows:
         made.add_row(*(escape(str(cell)) for cell in row))
     return made

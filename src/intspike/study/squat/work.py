@@ -19,7 +19,7 @@ from ... import train
 from ...data import Dataset, Split
 from ...errors import BadInput
 from ...ir.artifact import save
-from ...lower import lower, verify
+from ...lower import lower_with_report, verify
 from ...measure import FiringCounts, dead, size_bits
 from ...nn import Network, calibrate, quantize
 from ...train.fit import history_to_dict
@@ -182,14 +182,14 @@ def right_of(record: Mapping[str, Any]) -> NDArray[np.bool_]:
 
 def _exact(net: Network, dataset: Dataset, cell: SquatCell, kept: dict[str, bytes]) -> dict[str, Any]:
     """Lower the network, compare every spike and stored code, and count its bits."""
-    program = lower(net, input_shape=dataset.frame)
+    program, report = lower_with_report(net, input_shape=dataset.frame)
     compared = verify(
         net, program, dataset.test, timesteps=cell.test_timesteps, samples=BY_DEFINITION, native_samples=BY_NATIVE
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         save(program, Path(scratch) / PROGRAM)
         kept[PROGRAM] = (Path(scratch) / PROGRAM).read_bytes()
-    size = size_bits(program)
+    size = size_bits(program, report.packing)
     return {
         "exact": [asdict(c) for c in compared],
         "size_bits": {"total": size.total, **size.parts, "float32": size.float32},
