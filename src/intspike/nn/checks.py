@@ -1,4 +1,4 @@
-"""What a model's modules must be, so that they have an integer form; and frames, so that synapses can read them."""
+"""What modules must be, so that they have an integer form; frames, so that synapses can read them; and input codes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..errors import BadInput, NotLowerable
 from .parts import Pool, Synapse, pair
@@ -51,3 +52,24 @@ def check_frame(name: str, m: Synapse, frame: tuple[int, ...]) -> None:
         f"{name} must read {wanted} a frame, but is given {list(frame)}; inputs of a network are [T, B, ...], and "
         "encode.direct(x, T) adds the time"
     )
+
+
+def check_codes(x: Tensor, most: int, *, scaled: bool, proved: bool) -> None:
+    """Refuse what is no code: it would be scaled twice, or leave the range that sums are proved for.
+
+    Args:
+        x: what a network is given.
+        most: the largest code that its input declares.
+        scaled: whether codes are scaled; else any numbers may come in.
+        proved: whether they must lie in 0..most.
+    """
+    if not scaled or not x.numel() or (x.dtype == torch.uint8 and most >= 255):
+        return
+    low, high = float(x.min()), float(x.max())
+    whole = not x.is_floating_point() or bool((x == x.round()).all())
+    if not whole or (proved and not (low >= 0 and high <= most)):
+        kind = "integers" if whole else "real numbers"
+        raise BadInput(
+            f"inputs must be the integer codes 0..{most} that nn.Input declares, not {kind} in {low:g}..{high:g}; "
+            "pass the unscaled codes (uint8 images): nn.Input(scale=...) scales them"
+        )

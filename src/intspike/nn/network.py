@@ -13,7 +13,7 @@ from torch import Tensor, fx
 from ..errors import BadInput, NotLowerable
 from ..kernels.frames import Frames, from_tensor
 from . import compiled
-from .checks import check_conv, check_flatten, check_pool
+from .checks import check_codes, check_conv, check_flatten, check_pool
 from .group import Group
 from .neuron import Input, Neuron
 from .parts import Norm, Pool, Synapse, summed
@@ -291,7 +291,7 @@ class Network(torch.nn.Module):
                 f"a network must be quantized in every layer or in none, but {', '.join(full)} is not"
             )
         integer = modes == {True}
-        self._check_codes(x, integer)
+        check_codes(x, self.input.high, scaled=integer or self.input.scale != 1.0, proved=integer)
         values: dict[str, Value] = {}
         if integer:
             scales, most = value_scales(self)
@@ -350,21 +350,6 @@ class Network(torch.nn.Module):
             _tensor(v, 1.0 if integer else scales.get(i, 1.0)) for i, v in zip(s.inputs, inputs, strict=True)
         ]
         return group(tensors, scale, largest, timesteps)
-
-    def _check_codes(self, x: Tensor, integer: bool) -> None:
-        """Refuse what is no code: it would be scaled twice, or leave the range that sums are proved for."""
-        most = self.input.high
-        scaled = integer or self.input.scale != 1.0
-        if not scaled or not x.numel() or (x.dtype == torch.uint8 and most >= 255):
-            return
-        low, high = float(x.min()), float(x.max())
-        whole = not x.is_floating_point() or bool((x == x.round()).all())
-        if not whole or (integer and not (low >= 0 and high <= most)):
-            kind = "integers" if whole else "real numbers"
-            raise BadInput(
-                f"inputs must be the integer codes 0..{most} that nn.Input declares, not {kind} in {low:g}..{high:g}; "
-                "pass the unscaled codes (uint8 images): nn.Input(scale=...) scales them"
-            )
 
     def _operation(self, s: Step, inputs: list[Tensor], integer: bool) -> Tensor:
         x = inputs[0]

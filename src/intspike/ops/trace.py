@@ -16,6 +16,7 @@ from .body import Body, Instruction
 from .codec import Codec, State
 from .codec import Table as TableCodec
 from .surrogate import Surrogate
+from .table import BELOW, ENDS, SATURATED
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,7 @@ Leak = Carry | Shift | Dyadic
 
 
 Blocked = Literal["nothing", "ends", "saturated", "below"]
-BLOCKED: Mapping[Blocked, int] = {  # immediate of an encode
-    "nothing": 0,
-    "ends": 1,  # at both end codes
-    "saturated": 2,  # where a value is surely beyond the levels, see `table`
-    "below": 3,  # the same, at the lower end alone
-}
+BLOCKED: Mapping[Blocked, int] = {"nothing": 0, "ends": ENDS, "saturated": SATURATED, "below": BELOW}
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,8 @@ class Form:
     Attributes:
         codec: of the membrane potential; None is full precision.
         leak: the integer form of the leak; unused in full precision and in neurons without a leak.
-        blocked: where the straight-through gradient is blocked: a key of BLOCKED.
+        blocked: where the straight-through gradient is blocked: at both end codes, where a value is surely beyond the
+            levels, or that at the lower end alone; see the gradient rule of `encode` in `table`.
     """
 
     codec: Codec | None = None
