@@ -14,7 +14,7 @@ from .fashion_mnist import REFERENCE
 
 _CAPTION = (
     "differ: spikes and stored codes that torch, interpreter, native engine and C program disagree on; rate, dead, "
-    "EMD: firing of all neurons, against full precision; SynOps per image; size packed (first row: float32)"
+    "EMD: firing of all neurons, against full precision; SynOps per image; packed size in KiB (first row: float32)"
 )
 
 
@@ -25,7 +25,7 @@ def table(summary: Mapping[str, Any]) -> Table:
         title=title, title_justify="left", caption=_CAPTION, caption_justify="left",
         box=SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False,
     )  # fmt: skip
-    for heading in ("network", "accuracy, 95 %", "differ", "rate", "dead", "EMD", "SynOps", "size"):
+    for heading in ("network", "accuracy, 95 %", "differ", "rate", "dead", "EMD", "SynOps", "KiB"):
         made.add_column(heading, justify="left" if heading == "network" else "right", no_wrap=True)
     first = next(iter(summary["firing"].values()))["pooled"]
     for name, a in summary["accuracy_interval"].items():
@@ -45,7 +45,7 @@ def table(summary: Mapping[str, Any]) -> Table:
 
 
 def _size(bits: int) -> str:
-    return f"{bits / 8 / 1024:.1f} KiB"
+    return f"{bits / 8 / 1024:.1f}"
 
 
 def closing(summary: Mapping[str, Any], folder: Path) -> str:
