@@ -79,6 +79,10 @@ def nearest(u: Tensor, known: Tensor) -> Tensor:
     distances round to one number.
     """
     known = known.to(u.device)
+    if bool(
+        (known[1:] < known[:-1]).any()
+    ):  # rounding pushed levels past the centre: only every distance will do
+        return known[(u.unsqueeze(-1) - known).abs().argmin(-1)]
     upper = torch.bucketize(u.contiguous(), known.to(u.dtype)).clamp(0, len(known) - 1)
     index = (upper - 1).clamp_min(0)
     index = torch.where((known[upper] - u).abs() < (known[index] - u).abs(), upper, index)
