@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BadData, BadInput
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _RUN = "run.json"
 
