@@ -10,12 +10,13 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from ... import data, models, train
+from ... import models, train
 from ...data import Dataset, Split
 from ...data.dataset import hold_out, subset
 from ...errors import BadInput, did_you_mean
 from ...nn import Network
 from ...train.losses import Loss
+from ..samples import READERS, Reader
 from . import custom
 
 
@@ -33,7 +34,7 @@ class Task:
         low: lowest level of a state, in thresholds: where membranes go far below rest, it must be there.
     """
 
-    load: Callable[[str | None], Dataset]
+    load: Reader
     model: Callable[[Dataset], torch.nn.Module]
     timesteps: int
     test_timesteps: int
@@ -42,15 +43,6 @@ class Task:
     paper: str = ""
     same: bool = False
     low: float = -1.0
-
-
-def _needs_path(name: str, read: Callable[[str], Dataset]) -> Callable[[str | None], Dataset]:
-    def load_from(path: str | None) -> Dataset:
-        if path is None:
-            raise BadInput(f"{name} does not travel with intspike; give its folder or file with --data")
-        return read(path)
-
-    return load_from
 
 
 def _dense(hidden: int) -> Callable[[Dataset], torch.nn.Module]:
@@ -69,14 +61,12 @@ def _images(make: Callable[..., torch.nn.Module]) -> Callable[[Dataset], torch.n
 
 TASKS: Mapping[str, Task] = {
     "fashion-mnist": Task(
-        data.fashion_mnist, _images(models.squat_fmnist), 25, 25, 0.75, "counts", "FMNIST", same=True
+        READERS["fashion-mnist"], _images(models.squat_fmnist), 25, 25, 0.75, "counts", "FMNIST", same=True
     ),
-    # which no network without memory can solve
-    "delayed-match": Task(lambda p: data.delayed_match(), _dense(100), 9, 9, 0.9, "counts"),
-    # one row of the image a timestep
-    "fashion-rows": Task(lambda p: data.by_rows(data.fashion_mnist(p)), _dense(256), 28, 28, 0.9, "counts"),
+    "delayed-match": Task(READERS["delayed-match"], _dense(100), 9, 9, 0.9, "counts"),
+    "fashion-rows": Task(READERS["fashion-rows"], _dense(256), 28, 28, 0.9, "counts"),
     "spoken-digits": Task(
-        _needs_path("spoken-digits (FSDD)", data.spoken_digits),
+        READERS["spoken-digits"],
         _dense(1000),
         25,
         30,
@@ -86,7 +76,7 @@ TASKS: Mapping[str, Task] = {
         low=-8.0,
     ),
     "events": Task(
-        _needs_path("events (N-MNIST)", data.nmnist),
+        READERS["events"],
         _images(models.squat_dvs),
         25,
         30,
@@ -95,11 +85,9 @@ TASKS: Mapping[str, Task] = {
         "DVS",
         low=-4.0,
     ),
-    "shd": Task(
-        _needs_path("shd", data.shd), _dense(1000), 25, 30, 0.75, "counts", "SHD", same=True, low=-8.0
-    ),
+    "shd": Task(READERS["shd"], _dense(1000), 25, 30, 0.75, "counts", "SHD", same=True, low=-8.0),
     "dvs-gesture": Task(
-        _needs_path("dvs-gesture", data.dvs_gesture),
+        READERS["dvs-gesture"],
         _images(models.squat_dvs),
         25,
         150,
