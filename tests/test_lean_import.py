@@ -22,6 +22,7 @@ MODULES = [
     "intspike.export",
     "intspike.engine",
     "intspike.measure",
+    "intspike.dynamics",
 ]
 
 

@@ -5,7 +5,7 @@
     from intspike.quant import QuantConfig, ThresholdCentred, Uniform
     from intspike.lower import lower, verify
 
-`intspike.ir`, `engine`, `export` and `measure` work without torch; what trains needs the extra `intspike[torch]`.
+`intspike.ir`, `engine`, `export`, `measure` and `dynamics` work without torch; what trains needs the extra `intspike[torch]`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PARTS = (
-    "data", "encode", "engine", "errors", "export", "ir", "kernels", "lower", "measure", "models", "native",
+    "data", "dynamics", "encode", "engine", "errors", "export", "ir", "kernels", "lower", "measure", "models", "native",
     "neuron", "nn", "ops", "quant", "study", "train",
 )  # fmt: skip
 _NEED_TORCH = ("encode", "kernels", "lower", "models", "nn", "quant", "train")
