@@ -2,6 +2,7 @@
 
 from .group import Group as Group
 from .integers import Integers as Integers
+from .join import Join as Join
 from .network import Network as Network
 from .network import Record as Record
 from .neuron import IF as IF
@@ -10,3 +11,4 @@ from .neuron import Input as Input
 from .neuron import Neuron as Neuron
 from .quantize import calibrate as calibrate
 from .quantize import quantize as quantize
+from .ranges import fit_ranges as fit_ranges

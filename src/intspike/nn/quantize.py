@@ -59,7 +59,7 @@ def calibrate(
         seed: of the choice of samples.
     """
     made = copy.deepcopy(net) if isinstance(net, Network) else Network(copy.deepcopy(net))
-    inputs = list(_inputs(data, batches, batch_size, timesteps, seed))
+    inputs = list(calibration_inputs(data, batches, batch_size, timesteps, seed))
     if not inputs:
         raise BadInput("calibration must see at least one batch of inputs")
     made.eval()
@@ -80,7 +80,10 @@ def calibrate(
     return made.eval()
 
 
-def _inputs(data: Any, batches: int, batch_size: int, timesteps: int, seed: int) -> Iterable[Tensor]:
+def calibration_inputs(
+    data: Any, batches: int, batch_size: int, timesteps: int, seed: int
+) -> Iterable[Tensor]:
+    """Batches [T, B, ...] to calibrate on: of a Dataset's training samples in random order, or what is given."""
     if not hasattr(data, "train"):
         yield from [data] if isinstance(data, Tensor) else data
         return

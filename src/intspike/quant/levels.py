@@ -26,21 +26,24 @@ BEFORE = {
 }
 
 
-def even(bits: int, stores: codec.Stores) -> tuple[float, ...]:
+def even(bits: int, stores: codec.Stores, low: float = -1.0) -> tuple[float, ...]:
     """Measured sets for 1 to 3 bits; from 4 bits evenly spaced on either side of rest.
 
-    After reset, 4 bits and more: -1 + j / 2^(n-2), then j / (3 * 2^(n-2)). Before reset: an eighth of the codes
+    After reset, 4 bits and more: low (1 - j / 2^(n-2)), then j / (3 * 2^(n-2)). Before reset: an eighth of the codes
     below rest, half of them from rest to threshold, the others from 1 to nearly 3 thresholds.
+
+    Args:
+        low: the lowest level, in thresholds, of 4 bits and more.
     """
     known = AFTER if stores == "after reset" else BEFORE
     if bits in known:
         return known[bits]
     if stores == "after reset":
         quarter = 1 << (bits - 2)
-        below = [-1 + j / quarter for j in range(quarter)]
+        below = [low * (1 - j / quarter) for j in range(quarter)]
         return (*below, *(j / (3 * quarter) for j in range(3 * quarter)))
     eighth = 1 << (bits - 3)
-    below = [-1 + j / eighth for j in range(eighth)]
+    below = [low * (1 - j / eighth) for j in range(eighth)]
     inside = [j / (4 * eighth) for j in range(4 * eighth)]
     return (*below, *inside, *(1 + 2 * j / (3 * eighth) for j in range(3 * eighth)))
 

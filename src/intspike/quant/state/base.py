@@ -82,6 +82,10 @@ class StateQuantizer:
 
         return torch.tensor([self.fractions], dtype=torch.float64)
 
+    def reaching(self, low: float) -> StateQuantizer | None:
+        """The same quantizer with its lowest level at `low` thresholds; None where its levels are not a range."""
+        return None
+
     def quantize(self, u: Tensor, theta: float = 1.0) -> Tensor:
         """Every value of u as it is once stored: the level of its code, in units of u.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from ...errors import BadInput
@@ -12,7 +12,8 @@ from .. import levels as level_sets
 from ..about import About
 from .base import Decay, Gradient, StateQuantizer, check_levels, check_state
 
-_CURVED = {"counts": None, "steepness": (16.0, 16.0), "ends": (-1.0, 2.5)}
+_HIGH = 2.5
+_CURVED = {"counts": None, "steepness": (16.0, 16.0), "ends": (-1.0, _HIGH)}
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class ThresholdCentred(StateQuantizer):
         steepness: how many times wider than at the threshold levels lie at the lower and at the upper end; 1 is even.
         ends: the ends of the range, in thresholds.
 
-    The last three are of the curved spacings, "exponential" and "compander": see `quant.levels.curved`.
+    The last three are of the curved spacings, "exponential" and "compander": see `quant.levels.curved`. Even levels of
+    4 bits and more take the lower end, too.
     """
 
     WIDTHS: ClassVar[Sequence[int]] = range(1, 9)
@@ -51,17 +53,21 @@ class ThresholdCentred(StateQuantizer):
     gradient: Gradient = "block saturated"
     counts: tuple[int, int] | None = None
     steepness: tuple[float, float] = (16.0, 16.0)
-    ends: tuple[float, float] = (-1.0, 2.5)
+    ends: tuple[float, float] = (-1.0, _HIGH)
 
     def __post_init__(self) -> None:
         check_state(self, "threshold-centred", "; UniformState takes up to 16")
         if self.spacing not in ("even", "exponential", "compander"):
             raise BadInput(f"spacing must be 'even', 'exponential' or 'compander', not {self.spacing!r}")
         if self.spacing == "even" or self.levels is not None:
+            even = self.levels is None and self.bits >= 4  # whose lower end is free
             for name, default in _CURVED.items():
+                if even and name == "ends" and self.ends[0] < 0 and self.ends[1] == _HIGH:
+                    continue
                 if getattr(self, name) != default:
                     raise BadInput(
                         f"{name} is of the curved spacings, 'exponential' and 'compander', without levels of your own"
+                        + ("; even levels of 4 bits and more take a lower end" if name == "ends" else "")
                     )
         if self.levels is not None:
             object.__setattr__(self, "levels", tuple(float(x) for x in self.levels))
@@ -74,8 +80,14 @@ class ThresholdCentred(StateQuantizer):
         if self.levels is not None:
             return self.levels
         if self.spacing == "even":
-            return level_sets.even(self.bits, self.stores)
+            return level_sets.even(self.bits, self.stores, self.ends[0])
         return level_sets.curved(self.bits, self.stores, self.spacing, self.counts, self.steepness, self.ends)
+
+    def reaching(self, low: float) -> ThresholdCentred | None:
+        """None where levels are given, or are a measured set."""
+        if self.levels is not None or (self.spacing == "even" and self.bits < 4):
+            return None
+        return replace(self, ends=(low, self.ends[1]))
 
     @property
     def codec(self) -> Table:

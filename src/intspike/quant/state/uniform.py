@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from ...errors import BadInput
@@ -74,6 +74,10 @@ class UniformState(StateQuantizer):
         step, low, high, *_ = storage_of(self, 1.0).numbers
         levels = [code * step for code in range(int(low), int(high) + 1)]
         return tuple(levels)
+
+    def reaching(self, low: float) -> UniformState | None:
+        """None for one bit, which cannot hold a level below rest and still integrate."""
+        return None if self.bits == 1 else replace(self, low=low)
 
     @property
     def resolution(self) -> int:

@@ -82,6 +82,7 @@ class SquatCell:
         reach: uniform levels cover -reach..reach thresholds; None: see `uniform_range`.
         gradient: where that of a trained state is blocked.
         low: lowest level, in thresholds; with less than 4 bits that of the measured sets around the threshold.
+        fitted: how far below rest the levels of each layer reach is found from training data.
         (the others are those of Setting)
     """
 
@@ -108,6 +109,7 @@ class SquatCell:
     reach: float | None = None
     gradient: Gradient = "pass"
     low: float = -1.0
+    fitted: bool = False
 
     @property
     def parent(self) -> SquatCell | None:
@@ -116,7 +118,7 @@ class SquatCell:
             return None
         return replace(
             self, scheme="fp", weight_bits=None, state_bits=None, spacing="", stores="", quantized_learning_rate=None,
-            reach=None, gradient="pass", low=-1.0,
+            reach=None, gradient="pass", low=-1.0, fitted=False,
         )  # fmt: skip
 
     @property
@@ -190,7 +192,8 @@ def _of_seed(setting: Setting, seed: int, bits: tuple[int, ...], stores: str) ->
             scheme, memory, weight, state, spacing, stores if spacing else "", seed, s.dataset, s.data, s.model,
             s.epochs, s.timesteps, s.test_timesteps, s.batch_size, s.learning_rate,
             s.quantized_learning_rate if scheme in TRAINED_TWICE else None, s.beta, s.loss, s.subset, s.folds,
-            gradient="block saturated" if scheme == "qat" and spacing else "pass", low=s.low if spacing else -1.0,
+            gradient="block saturated" if scheme == "qat" and spacing else "pass",
+            low=s.low if scheme == "qat" and spacing else -1.0, fitted=scheme == "ptq" and bool(spacing),
         )  # fmt: skip
 
     yield cell("fp", None, None)

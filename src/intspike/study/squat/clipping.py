@@ -65,10 +65,10 @@ def _of_seed(
             state = next(states)
             for r in ranges:
                 if b > 1:  # one bit has no level below rest to lose
-                    yield replace(state, reach=r)
+                    yield replace(state, reach=r, fitted=False)
             for spacing in OTHERS:
                 if spacing in COMPARISONS:
-                    yield replace(state, spacing=spacing, stores="", gradient="pass")
+                    yield replace(state, spacing=spacing, stores="", gradient="pass", fitted=False)
                 else:
                     yield replace(state, spacing=spacing)
 

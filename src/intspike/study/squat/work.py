@@ -21,7 +21,8 @@ from ...errors import BadInput
 from ...ir.artifact import save
 from ...lower import lower_with_report, verify
 from ...measure import FiringCounts, dead, size_bits
-from ...nn import Network, calibrate, quantize
+from ...nn import Network, calibrate, fit_ranges, quantize
+from ...quant import QuantConfig
 from ...train.fit import history_to_dict
 from ..grid import Outcome
 from .cells import TRAINED_TWICE, SquatCell
@@ -59,11 +60,12 @@ def compute(cell: SquatCell, files: Mapping[str, bytes], where: Where) -> Outcom
     seconds: dict[str, float] = {}
     history: list[train.Epoch] = []
     began = time.perf_counter()
-    net = build(where, dataset)
+    net, config = build(where, dataset), cell.config()
     _set_beta(net, cell)
     if cell.scheme != "fp":
         net.load_state_dict(load_tensors(files[NETWORK]))
-        net = quantize(net, cell.config())
+        config = _config(net, dataset, cell)
+        net = quantize(net, config)
     if cell.scheme == "ptq":
         net = calibrate(
             net, dataset, batches=CALIBRATION, batch_size=min(100, len(dataset.train)), timesteps=cell.timesteps,
@@ -86,12 +88,21 @@ def compute(cell: SquatCell, files: Mapping[str, bytes], where: Where) -> Outcom
         "data": dataset.source,
         **tested,
         **exact,
-        "weight": repr(cell.config().weight),
-        "state": repr(cell.config().state),
+        "weight": repr(config.weight),
+        "state": repr(config.state),
+        "fitted": {layer: repr(fields["state"]) for layer, fields in config.overrides.items()},
         "history": history_to_dict(history),
         "seconds": {k: round(s, 2) for k, s in seconds.items()},
     }
     return Outcome(record, kept)
+
+
+def _config(net: Network, dataset: Dataset, cell: SquatCell) -> QuantConfig:
+    """How a cell's network is quantized, with the ranges of its states."""
+    if not cell.fitted:
+        return cell.config()
+    count = min(50, len(dataset.train))
+    return fit_ranges(net, cell.config(), dataset, batch_size=count, timesteps=cell.timesteps, seed=cell.seed)
 
 
 def split_of(cell: SquatCell, where: Where) -> Dataset:
