@@ -14,13 +14,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "intspike"
 
-BASE = "errors fixed ops neuron native"
+BASE = "errors files fixed ops neuron native"
 WAIST = f"{BASE} ir export engine measure dynamics"
 TORCH = "quant kernels nn encode data models train"
 
 MAY_IMPORT = {
     # without torch: what `pip install intspike` brings
     "errors": "",
+    "files": "",
     "fixed": "errors",
     "ops": "errors fixed",
     "neuron": "errors fixed ops",

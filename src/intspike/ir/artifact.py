@@ -11,10 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadArtifact, BadInput, BadProgram, IntspikeError
+from ..files import write_atomic
 from .container import DTYPES, Flaw, chunks, header_bytes, must, read_header, read_tensors, shown, strict_json
 from .document import VERSION, document, program_parts
 from .program import Program
@@ -145,37 +144,21 @@ def _digest(given: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str
 
 
 def write_whole(path: Path, parts: Iterable[bytes]) -> None:
-    """Write a file under a passing name beside its place, then move it there in one step.
+    """Write a file, whole or not at all.
 
     Raises:
         BadInput: the system refuses, with its reason; what was at the path is then unchanged.
     """
-    passing = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+
+    def write(passing: Path) -> None:
+        with passing.open("xb") as file:
+            file.writelines(parts)
+
     try:
-        try:
-            with passing.open("xb") as file:
-                for part in parts:
-                    file.write(part)
-                file.flush()
-                os.fsync(file.fileno())
-            passing.replace(path)
-        except BaseException:  # Ctrl-C too leaves nothing behind
-            with suppress(OSError):
-                passing.unlink(missing_ok=True)
-            raise
+        path.parent.stat()  # a folder that is missing may be a typing error: it is not made
+        write_atomic(path, write)
     except (OSError, ValueError) as error:
         raise BadInput(
             f"{path} must be a file that can be written, but: {error}; free space or choose another path "
             "(what was there is unchanged)"
         ) from error
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last through a power cut, where the system can."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

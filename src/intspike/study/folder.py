@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadData, BadInput
+from ..files import write_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,20 +36,6 @@ def clear_disk_errors(path: Path) -> Generator[None]:
             f"results must be written to {path}, but {what}; nothing finished is lost: make room or choose another "
             "--out, and run the same command again"
         ) from e
-
-
-def write_atomic(path: Path, write: Callable[[Path], Any]) -> None:
-    """Call `write` with a temporary path beside `path`, then move it there: whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
