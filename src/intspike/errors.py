@@ -8,6 +8,7 @@ IntspikeError
 ├── NotLowerable        a model, or a part of one, that has no exact integer form
 ├── RangeExceeded       an integer that could leave the range it was proved or declared to stay in
 ├── Divergence          two engines that should agree and do not
+├── DriftExceeded       firing that drifted further than a gate allows
 ├── BuildFailed         the C compiler refused generated code
 └── MissingDependency   an optional package or tool that a feature needs  (also an ImportError)
 """
@@ -44,6 +45,10 @@ class NotLowerable(IntspikeError):
 
 class RangeExceeded(IntspikeError):
     """An integer that could leave the range it was proved or declared to stay in."""
+
+
+class DriftExceeded(IntspikeError):
+    """Firing that drifted further than a gate allows."""
 
 
 class BuildFailed(IntspikeError):

@@ -1,9 +1,19 @@
 """Measures: traces and programs to numbers. A new one is a new file here and one line below."""
 
+from .drift import Cost as Cost
+from .drift import Drift as Drift
+from .drift import drift as drift
 from .firing import FiringCounts as FiringCounts
 from .firing import FiringReport as FiringReport
 from .firing import LayerFiring as LayerFiring
 from .firing import firing_report as firing_report
+from .gates import Gates as Gates
+from .gates import judge as judge
+from .gates import parse_gates as parse_gates
+from .halves import HalvedCounts as HalvedCounts
+from .halves import halves as halves
+from .latency import Latency as Latency
+from .latency import latencies as latencies
 from .memory import NodeSize as NodeSize
 from .memory import Packing as Packing
 from .memory import SizeReport as SizeReport
