@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..encode.checks import whole
 from ..errors import BadInput
 from ..fixed import half_up
 
@@ -183,13 +184,3 @@ def stratified(labels: NDArray[np.integer], n: int, seed: int | None = None) -> 
     depth = np.empty(len(order))
     depth[by_class] = (np.arange(len(order)) - np.repeat(first, size) + 0.5) / np.repeat(size, size)
     return np.sort(order[np.argsort(depth, kind="stable")[:n]])
-
-
-def whole(name: str, value: int, low: int, high: int | None = None) -> int:
-    """The value as a Python integer in low..high, or BadInput."""
-    bounds = f"a whole number from {low}" + ("" if high is None else f" to {high}")
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise BadInput(f"{name} must be {bounds}, but is {value!r}; give an integer")
-    if value < low or (high is not None and value > high):
-        raise BadInput(f"{name} must be {bounds}, but is {value}; give one of these")
-    return int(value)
