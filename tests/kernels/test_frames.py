@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from intspike.kernels import frames
-from intspike.kernels.frames import Frames, Sink, from_tensor, part
+from intspike.kernels import sinks
+from intspike.kernels.frames import Frames, from_tensor
+from intspike.kernels.sinks import Sink, part
 
 
 class Taken:
@@ -28,7 +29,7 @@ class Taken:
 @pytest.mark.parametrize("batch", [1, 7, 8, 33])
 @pytest.mark.parametrize("readers", [1, 2, 3])
 def test_the_gradients_of_all_readers_arrive_once(batch, readers, monkeypatch):
-    monkeypatch.setattr(frames, "_TILE_BYTES", 3 * 4 * 5 * 2)  # tiles of two samples
+    monkeypatch.setattr(sinks, "_TILE_BYTES", 3 * 4 * 5 * 2)  # tiles of two samples
     shape = (3, batch, 5)
     taken = Taken(shape)
     sink = Sink(shape, taken.begin, taken.receive)

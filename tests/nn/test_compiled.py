@@ -241,7 +241,7 @@ def test_dropout_stays_in_bytes(config, static, monkeypatch):
     monkeypatch.setattr(sys.modules["intspike.nn.network"], "from_tensor", watched)
     masked = [net.train()(x.expand(6, *x.shape) if static else x) for _ in range(2)]
     assert torch.equal(*masked)
-    assert [x.shape for x in seen] == [(6, 3, 9)] * 2  # the sum alone is a float tensor, once a pass
+    assert not seen  # nor is the sum a float tensor
     assert not torch.equal(masked[0], net.eval()(x.expand(6, *x.shape) if static else x))
 
 

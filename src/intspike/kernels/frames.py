@@ -1,146 +1,20 @@
 """Spikes between layers, and how their gradients come back.
 
 Between compiled layers spikes are bytes, channels last; float tensors of them and of their gradients would be most of
-the memory of a training step. So the graph of autograd carries an empty link, and gradients go another way: the layer
-that read the spikes pushes their gradient, a tile of samples at a time, into the sink of the layer that sent them,
-which runs its loop over time on the tile at once.
+the memory of a training step. So the graph of autograd carries an empty link, and gradients go another way: through
+sinks.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from ..native import split
-
-Tile = NDArray[np.float32]  # [T, samples, elements of a frame]
-
-# Gradients are summed over so many parts of the batch, whatever the threads, so their bits do not depend on them.
-PARTS = 8
-_TILE_BYTES = 1 << 20  # a tile stays in the second cache
-
-
-def part(batch: int, k: int) -> tuple[int, int]:
-    """Samples of the k-th part of a batch."""
-    return batch * k // PARTS, batch * (k + 1) // PARTS
-
-
-class Sink:
-    """Takes the gradient of one value from everything that reads it.
-
-    Args:
-        shape: [T, B, elements] of the value.
-        begin: called once before the first tile.
-        receive: takes (part, b0, b1, tile): the whole gradient of samples b0..b1 - 1.
-    """
-
-    def __init__(
-        self,
-        shape: tuple[int, int, int],
-        begin: Callable[[], None],
-        receive: Callable[[int, int, int, Tile], None],
-    ):
-        self.shape, self._begin, self._receive = shape, begin, receive
-        self.readers = 0
-        self._arrived = 0
-        self._waiting: Tile | None = None  # gradients of the readers before the last
-
-    def push(self, produce: Callable[[int, int, int, Tile], None]) -> None:
-        """One reader's gradient: `produce(part, b0, b1, tile)` fills a tile. Behind the last reader the loop runs.
-
-        Parts run in several threads; the tiles of one part come in order.
-        """
-        self._arrived += 1
-        last = self._arrived == self.readers
-        timesteps, batch, elements = self.shape
-        if not last and self._waiting is None:
-            self._waiting = np.zeros(self.shape, np.float32)
-        waiting = self._waiting
-        if last:
-            self._begin()
-
-        def run(first: int, end: int) -> None:
-            for k in range(first, end):
-                for a, b in tiles(*part(batch, k), timesteps * elements):
-                    tile = _workspace(timesteps * (b - a) * elements).reshape(timesteps, b - a, elements)
-                    produce(k, a, b, tile)
-                    if waiting is not None:
-                        tile += waiting[:, a:b]
-                    if last:
-                        self._receive(k, a, b, tile)
-                    elif waiting is not None:
-                        waiting[:, a:b] = tile
-
-        split(run, PARTS, torch.get_num_threads())
-
-    def close(self) -> None:
-        """Everything that will come has come: run on what waits where a reader sent nothing; ready for another pass."""
-        waiting, late = self._waiting, self._arrived < self.readers
-        self._arrived, self._waiting = 0, None
-        if late and waiting is not None:
-            self._begin()
-            for k in range(PARTS):
-                a, b = part(self.shape[1], k)
-                if b > a:
-                    self._receive(k, a, b, np.ascontiguousarray(waiting[:, a:b]))
-
-
-class Masked:
-    """A sink before which elements of each sample are taken out, for all timesteps.
-
-    Args:
-        sink: of the value that was masked.
-        kept: float32 [B, elements], 1 where an element is kept and 0 where not.
-    """
-
-    def __init__(self, sink: AnySink, kept: Tile):
-        self._sink, self._kept, self.shape = sink, kept, sink.shape
-
-    @property
-    def readers(self) -> int:
-        """Of the value that was masked: who reads this reads that."""
-        return self._sink.readers
-
-    @readers.setter
-    def readers(self, count: int) -> None:
-        self._sink.readers = count
-
-    def push(self, produce: Callable[[int, int, int, Tile], None]) -> None:
-        """See `Sink.push`."""
-
-        def masked(k: int, a: int, b: int, tile: Tile) -> None:
-            produce(k, a, b, tile)
-            tile *= self._kept[a:b]
-
-        self._sink.push(masked)
-
-
-AnySink = Sink | Masked
-
-
-def tiles(first: int, last: int, elements: int) -> Iterator[tuple[int, int]]:
-    """Samples of a part in tiles; `elements` is the size of one sample over time."""
-    step = max(1, _TILE_BYTES // (4 * elements))
-    for a in range(first, last, step):
-        yield a, min(last, a + step)
-
-
-_local = threading.local()
-
-
-def _workspace(size: int) -> NDArray[np.float32]:
-    """A thread's own buffer, kept between calls."""
-    kept: NDArray[np.float32] | None = getattr(_local, "buffer", None)
-    if kept is None or kept.size < size:
-        kept = _local.buffer = torch.empty(size).numpy()  # at a multiple of 64, where vectors load fastest
-    return kept[:size]
+from .sinks import AnySink, Masked, Sink, Tile
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from ..native import Compiler, compiler, split
 from ..native.loop_text import code_kind, is_real
 from ..ops import Body, backward, parameter_shape
 from . import oracle
-from .frames import PARTS
 from .loop import TORCH_TYPES, Neurons, pointers, prepare
+from .sinks import PARTS
 
 _BODIES: dict[str, Body] = {}  # by a hash of their content: an op of torch takes text, not objects
 

@@ -22,8 +22,9 @@ from ..native.dense_gradient import dense_gradient
 from ..native.synapse import ConvShape, DenseShape, Shape
 from ..native.weights import narrow
 from ..ops import Body
-from .frames import PARTS, Frames, Sink, Tile, part
+from .frames import Frames
 from .loop import C_TYPES, Neurons, pointers, prepare
+from .sinks import PARTS, Sink, Tile, part
 
 
 class Layer:

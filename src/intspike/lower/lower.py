@@ -156,7 +156,7 @@ def _refusals(net: Network) -> list[Parameter]:
                     what,
                     "refused",
                     0.0,
-                    "has no integer form; replace it by a pool, a flatten, an addition or a layer with neurons",
+                    "has no integer form; replace it by a pool, a flatten, a join or a layer with neurons",
                 )
             )
     for g in net.layers:
@@ -220,8 +220,10 @@ class _Lowerer:
                 if kind == "max" and self.most[s.inputs[0]] == 1:
                     kind = "or"
                 self.nodes.append(_pool(s.name, sources[0], s.module, kind))
-            case _:
-                self.nodes.append(Join(s.name, tuple(sources), "add"))
+            case "add" | "and" | "iand":
+                self.nodes.append(Join(s.name, tuple(sources), s.kind))
+            case "other":
+                raise AssertionError(s)  # refused before
         self.alias[s.name] = s.name
 
     def _group(self, g: Group, sources: list[Edge]) -> None:

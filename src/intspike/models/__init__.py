@@ -1,5 +1,7 @@
 """Networks of the literature, as plain torch modules with intspike neurons."""
 
+from .sew_resnet import sew_resnet_8 as sew_resnet_8
+from .sew_resnet import sew_resnet_18 as sew_resnet_18
 from .squat import squat_dvs as squat_dvs
 from .squat import squat_fmnist as squat_fmnist
 from .squat import squat_shd as squat_shd

@@ -13,11 +13,13 @@ from torch import Tensor, fx
 from ..errors import BadInput, NotLowerable
 from ..kernels.frames import Frames, from_tensor
 from . import compiled
+from .between import REPAIR, on_frames, on_tensors
 from .checks import check_codes, check_conv, check_flatten, check_pool
 from .group import Group
+from .join import Join, Kind
 from .neuron import Input, Neuron
-from .parts import Norm, Pool, Synapse, summed
-from .scales import value_scales
+from .parts import Norm, Pool, Synapse
+from .scales import sends_spikes, value_scales
 
 Value = Tensor | Frames  # between layers
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,10 +35,6 @@ _POOLS = (torch.nn.MaxPool2d, torch.nn.AvgPool2d)
 _NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
 _ADDS: tuple[Any, ...] = (operator.add, torch.add, "add")
 _FLATTENS: tuple[Any, ...] = (torch.flatten, "flatten")
-_REPAIR = (
-    "a model's forward must be free of time and made of modules (Conv2d, Linear, pools, batch norms, intspike "
-    "neurons), flatten(x, 1) and additions"
-)
 
 
 @dataclass(frozen=True)
@@ -45,13 +43,13 @@ class Step:
 
     Attributes:
         name: of the value.
-        kind: "input", "group", or an operation on spikes: "pool", "flatten", "add", "dropout", "other".
+        kind: "input", "group", or an operation on spikes: "pool", "flatten", "add", "and", "iand", "dropout", "other".
         inputs: names of the values it reads.
         module: of a pool, a dropout, the input, or another module or function that only full precision can run.
     """
 
     name: str
-    kind: Literal["input", "group", "pool", "flatten", "add", "dropout", "other"]
+    kind: Literal["input", "group", "pool", "flatten", "add", "and", "iand", "dropout", "other"]
     inputs: tuple[str, ...]
     module: Any = None
 
@@ -79,7 +77,7 @@ class _Current:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, (Neuron, Input)) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, (Neuron, Input, Join)) or super().is_leaf_module(m, module_qualified_name)
 
 
 def layer_name(target: str) -> str:
@@ -122,7 +120,7 @@ class Network(torch.nn.Module):
             why = (str(e).splitlines() or [""])[0]
             raise NotLowerable(
                 f"{type(module).__name__} cannot be traced ({type(e).__name__}: {why}); "
-                f"{_REPAIR}; take loops over timesteps out of forward: neurons own time"
+                f"{REPAIR}; take loops over timesteps out of forward: neurons own time"
             ) from e
         modules = dict(module.named_modules())
         called = [str(n.target) for n in graph.nodes if n.op == "call_module"]
@@ -140,7 +138,7 @@ class Network(torch.nn.Module):
             elif n.op in ("call_function", "call_method"):
                 values[n] = self._function(n, values)
             elif n.op == "get_attr":
-                raise NotLowerable(f"{n.name} reads the tensor {n.target} directly; {_REPAIR}")
+                raise NotLowerable(f"{n.name} reads the tensor {n.target} directly; {REPAIR}")
         last = values.get(ends) if isinstance(ends, fx.Node) else None
         if not isinstance(last, str) or not any(s.name == last and s.kind == "group" for s in self.steps):
             raise BadInput(
@@ -162,6 +160,9 @@ class Network(torch.nn.Module):
         self, n: fx.Node, m: torch.nn.Module, values: dict[fx.Node, _Current | str]
     ) -> _Current | str:
         name = layer_name(str(n.target))
+        if isinstance(m, Join):
+            a, b = (values[x] for x in (*n.args, *n.kwargs.values()))  # type: ignore[index]
+            return self._join(name, m.kind, a, b)
         value = values[n.args[0]]  # type: ignore[index]
         if isinstance(m, Input):
             first = self.steps[0]
@@ -203,7 +204,7 @@ class Network(torch.nn.Module):
         if isinstance(value, str):
             self.add_module(f"other_{name}", m)
             return self._step(name, "other", (value,), m)
-        raise NotLowerable(f"{name} ({type(m).__name__}) stands between a synapse and its neuron; {_REPAIR}")
+        raise NotLowerable(f"{name} ({type(m).__name__}) stands between a synapse and its neuron; {REPAIR}")
 
     def _group(self, name: str, m: Neuron, value: _Current | str) -> str:
         if isinstance(value, str):
@@ -216,26 +217,30 @@ class Network(torch.nn.Module):
         self.groups[name] = Group(name, value.synapses, value.pool, value.norm, value.order, m)
         return name
 
+    def _join(self, name: str, kind: Kind, a: _Current | str, b: _Current | str) -> _Current | str:
+        if isinstance(a, str) and isinstance(b, str):
+            if kind != "add" and not all(sends_spikes(self, x) for x in (a, b)):
+                raise BadInput(
+                    f"{name}: {kind} must join spikes of 0 or 1, of neurons or of other joins, but {a} and {b} are not "
+                    "both known to be such; join before sums and average pools, or add"
+                )
+            return self._step(name, kind, (a, b))
+        if isinstance(a, _Current) and isinstance(b, _Current) and kind == "add":
+            if a.norm or a.pool or b.norm or b.pool:
+                raise BadInput(f"{name}: currents add before pool and norm; move these behind the addition")
+            return _Current(a.synapses + b.synapses)
+        what = "two currents or two spike values, not one of each" if kind == "add" else "two spike values"
+        raise BadInput(f"{name}: {'an addition' if kind == 'add' else kind} must join {what}")
+
     def _function(self, n: fx.Node, values: dict[fx.Node, _Current | str]) -> _Current | str:
         args = [values[a] for a in n.args if isinstance(a, fx.Node)]
         named = dict(n.kwargs)
         if not args or any(isinstance(x, fx.Node) for x in named.values()):
             raise NotLowerable(
-                f"{n.name} ({_called(n)}) takes its values in a way that is not known; {_REPAIR}"
+                f"{n.name} ({_called(n)}) takes its values in a way that is not known; {REPAIR}"
             )
         if n.target in _ADDS and len(args) == 2 and not named:
-            a, b = args
-            if isinstance(a, str) and isinstance(b, str):
-                return self._step(layer_name(n.name), "add", (a, b))
-            if isinstance(a, _Current) and isinstance(b, _Current):
-                if a.norm or a.pool or b.norm or b.pool:
-                    raise BadInput(
-                        f"{n.name}: currents add before pool and norm; move these behind the addition"
-                    )
-                return _Current(a.synapses + b.synapses)
-            raise BadInput(
-                f"{n.name}: an addition must join two currents or two spike values, not one of each"
-            )
+            return self._join(layer_name(n.name), "add", *args)
         if n.target in _FLATTENS and isinstance(args[0], str):
             dims = dict(zip(("start_dim", "end_dim"), n.args[1:], strict=False)) | named
             check_flatten(n.name, dims.get("start_dim", 0), dims.get("end_dim", -1))
@@ -245,10 +250,10 @@ class Network(torch.nn.Module):
             rest = tuple(n.args[1:])
             if any(isinstance(x, fx.Node) for x in rest):
                 raise NotLowerable(
-                    f"{n.name} ({_called(n)}) joins values in a way that is not known; {_REPAIR}"
+                    f"{n.name} ({_called(n)}) joins values in a way that is not known; {REPAIR}"
                 )
             return self._step(layer_name(n.name), "other", (str(args[0]),), lambda x: call(x, *rest, **named))
-        raise NotLowerable(f"{n.name} ({_called(n)}) stands between a synapse and its neuron; {_REPAIR}")
+        raise NotLowerable(f"{n.name} ({_called(n)}) stands between a synapse and its neuron; {REPAIR}")
 
     # --- running ----------------------------------------------------------------------------------------
 
@@ -306,18 +311,22 @@ class Network(torch.nn.Module):
                 values[s.name], states[s.name] = self._run_group(s, values, scales, most, timesteps, integer)
                 spikes[s.name] = values[s.name]
                 most.setdefault(s.name, float(self.groups[s.name].neuron.equation.spikes))  # type: ignore[union-attr]
-            elif s.kind == "flatten" and isinstance(first := values[s.inputs[0]], Frames):
-                values[s.name] = first.flattened()
-                scales.setdefault(s.name, scales.get(s.inputs[0], 1.0))
-            elif s.kind == "dropout" and isinstance(first := values[s.inputs[0]], Frames):
-                values[s.name] = (
-                    first.masked(_kept(s.module, first.data, first.image)) if self.training else first
-                )
-                scales.setdefault(s.name, scales.get(s.inputs[0], 1.0))
             else:
-                inputs = [_tensor(values[i], 1.0 if integer else scales.get(i, 1.0)) for i in s.inputs]
-                values[s.name] = self._operation(s, inputs, integer)
+                inputs = [values[i] for i in s.inputs]
+                values[s.name] = self._between(s, inputs, scales, integer)
         return _tensor(values[self.output]), spikes, states
+
+    def _between(self, s: Step, inputs: list[Value], scales: dict[str, float], integer: bool) -> Value:
+        """A step on spikes: on bytes where they hold it, and where what it joins has one scale."""
+        known = [scales.get(i, 1.0) for i in s.inputs]
+        frames = [v for v in inputs if isinstance(v, Frames)]
+        if len(frames) == len(inputs) and len(set(known)) == 1:
+            done = on_frames(s, frames, self.training)
+            if done is not None:
+                scales.setdefault(s.name, known[0] / done[1])
+                return done[0]
+        tensors = [_tensor(v, 1.0 if integer else k) for v, k in zip(inputs, known, strict=True)]
+        return on_tensors(s, tensors, self.training, integer)
 
     def _input(self, x: Tensor, integer: bool) -> Value:
         if x.dtype == torch.uint8 and x.device.type == "cpu" and self.input.high <= 255:
@@ -351,38 +360,12 @@ class Network(torch.nn.Module):
         ]
         return group(tensors, scale, largest, timesteps)
 
-    def _operation(self, s: Step, inputs: list[Tensor], integer: bool) -> Tensor:
-        x = inputs[0]
-        match s.kind:
-            case "add":
-                return x + inputs[1]
-            case "flatten":
-                return x.flatten(2)
-            case "dropout":
-                if not self.training:
-                    return x
-                return x * _kept(s.module, x, tuple(x.shape[2:])).to(x.dtype)
-            case "pool":
-                sums = integer and isinstance(s.module, torch.nn.AvgPool2d)
-                y = summed(s.module, x.flatten(0, 1)) if sums else s.module(x.flatten(0, 1))
-                return y.reshape(*x.shape[:2], *y.shape[1:])
-            case _:
-                if integer:
-                    raise NotLowerable(f"{s.name} has no integer form; {_REPAIR}")
-                y = s.module(x.flatten(0, 1))
-                return y.reshape(*x.shape[:2], *y.shape[1:])
-
 
 def _tensor(v: Value, scale: float = 1.0) -> Tensor:
     """A value as a float tensor [T, B, C, ...], in reals where its codes have a scale."""
     if isinstance(v, Tensor):
         return v
     return v.tensor() if scale == 1 else v.tensor() * scale
-
-
-def _kept(dropout: torch.nn.Dropout, x: Tensor, image: tuple[int, ...]) -> Tensor:
-    """Where a dropout keeps spikes, [1, B, C, ...]: one mask a sample for all timesteps, and never a rescaled spike."""
-    return torch.rand((1, x.shape[1], *image), device=x.device, dtype=torch.float32) >= dropout.p
 
 
 def _called(n: fx.Node) -> str:

@@ -29,15 +29,33 @@ def value_scales(net: Network) -> tuple[dict[str, float], dict[str, float]]:
                     f"{', '.join(f'{i} ({scales[i]:g})' for i in s.inputs)}; use sums instead of averages, or "
                     "pool alike"
                 )
-        elif s.kind == "add":
+        elif s.kind in ("add", "and", "iand"):
             a, b = s.inputs
             if scales[a] != scales[b]:
                 raise NotLowerable(
                     f"{s.name}: added values must have one scale, not {scales[a]:g} and {scales[b]:g}"
                 )
-            scales[s.name], most[s.name] = scales[a], most[a] + most[b]
+            scales[s.name], most[s.name] = scales[a], most[a] + most[b] if s.kind == "add" else 1.0
         else:
             (a,) = s.inputs
             n = area(s.module) if s.kind == "pool" and isinstance(s.module, torch.nn.AvgPool2d) else 1
             scales[s.name], most[s.name] = scales[a] / n, most[a] * n
     return scales, most
+
+
+def sends_spikes(net: Network, name: str) -> bool:
+    """Whether a value is known to be 0 or 1 and to stand for that: what "and" and "iand" may read."""
+    s = next(s for s in net.steps if s.name == name)
+    match s.kind:
+        case "input":
+            return s.module.high == 1 and s.module.scale == 1
+        case "group":
+            return next(g for g in net.layers if g.name == name).neuron.equation.spikes == 1
+        case "and" | "iand":
+            return True
+        case "flatten" | "dropout":
+            return sends_spikes(net, s.inputs[0])
+        case "pool":
+            return isinstance(s.module, torch.nn.MaxPool2d) and sends_spikes(net, s.inputs[0])
+        case _:
+            return False
