@@ -1,5 +1,6 @@
 """Where both halves meet: a quantized network becomes a program, and the two are held against each other."""
 
+from .drift import drift as drift
 from .lower import Lowering as Lowering
 from .lower import lower as lower
 from .lower import lower_with_report as lower_with_report
