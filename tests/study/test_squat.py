@@ -177,6 +177,23 @@ def test_a_memoryless_network_ignores_time() -> None:
             assert torch.equal(forth, back) is alike
 
 
+def test_of_a_static_frame_one_timestep_of_a_memoryless_network_tells_all() -> None:
+    from intspike.nn import quantize
+    from intspike.study.squat.work import _set_beta  # pyright: ignore[reportPrivateUsage]
+
+    for memory, alike in ((False, True), (True, False)):
+        cell = replace(cells()["fashion-mnist/qat-threshold-centred/4-4"], memory=memory)
+        whole = split_of(cell, Where("fashion-mnist"))
+        net = tasks.build(Where("fashion-mnist"), whole)
+        _set_beta(net, cell)
+        index = np.arange(30)
+        once, often = (torch.from_numpy(whole.train.batch(index, t)) for t in (1, 5))
+        for made in (net, quantize(net, cell.config())):
+            spikes = made.train()(once)  # batch statistics: every layer fires
+            assert spikes.sum() > 0
+            assert torch.equal(made.train()(often), spikes.expand(5, -1, -1)) is alike
+
+
 # ---------------------------------------------------------------- splits
 
 

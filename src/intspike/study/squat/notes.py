@@ -30,7 +30,8 @@ def notes(finished: Sequence[Finished], rows: Mapping[str, Row], options: Option
         "spikes of training samples as they are in full precision, and estimates batch norms again from 10 batches, "
         "with everything quantized; QAT goes on from full precision for as many epochs, so its networks have trained "
         "twice as long. "
-        "Memoryless networks start every timestep at rest (beta = 0): what they reach needs no membrane potential.",
+        "Memoryless networks start every timestep at rest (beta = 0): what they reach needs no membrane potential, and "
+        "of a static input one timestep is computed, which all others repeat.",
         "Intervals are Student's t over folds; folds share training samples, so they are somewhat too narrow."
         if options.folds
         else "Intervals are Student's t over seeds."
