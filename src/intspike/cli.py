@@ -34,6 +34,10 @@ console = Console()
 RECIPES = ("fashion-mnist",)
 
 Artifact = Annotated[Path, typer.Argument(help="a stored program, such as runs/demo/model.intspike")]
+MaxEmd = Annotated[float | None, typer.Option(help="fail where the pooled EMD is above this")]
+MaxNewlyDead = Annotated[
+    str | None, typer.Option(help="fail where more neurons, or more % of them, fell silent")
+]
 Force = Annotated[bool, typer.Option("--force", help="replace what is there")]
 
 
@@ -51,6 +55,8 @@ def run(
     loss: Annotated[
         str, typer.Option(help="cross entropy on 'counts', or on 'steps' as SQUAT prints it")
     ] = "counts",
+    max_emd: MaxEmd = None,
+    max_newly_dead: MaxNewlyDead = None,
 ) -> None:
     """Train, quantize, lower, verify and export; a killed run resumes with the same command."""
     if recipe not in RECIPES:
@@ -58,9 +64,11 @@ def run(
     if loss not in ("counts", "steps"):
         raise BadInput(f"--loss must be counts or steps, not {loss!r}")
     need_torch()
+    from .measure import judge, parse_gates
     from .study import console as tables
     from .study import fashion_mnist
 
+    gates = parse_gates(max_emd, max_newly_dead)
     options = fashion_mnist.Options(
         epochs, seed, timesteps, batch_size, str(data.resolve()) if data else None, quick, loss
     )
@@ -76,6 +84,7 @@ def run(
         console.print(f"{folder} holds this run already, finished; --force repeats it")
     console.print(tables.table(summary))
     console.print(tables.closing(summary, folder), soft_wrap=True)
+    judge(gates, tables.pooled(summary))
 
 
 @data_app.command("get")

@@ -90,6 +90,78 @@ def test_the_stored_program_gives_the_reported_accuracy(finished: Path) -> None:
     assert float(np.mean(trace.classes == test.labels)) == summary["accuracy"][MAIN]
 
 
+def test_drift_stands_beside_its_noise_floor_and_its_cost(finished: Path) -> None:
+    summary = json.loads((finished / "summary.json").read_text())
+    test = data.dataset.subset(data.fashion_mnist(None, seed=0), 100, 50, 70).test
+    for v in VARIANTS:
+        found = summary["firing"][v.name]
+        assert (found["before"], found["after"], found["samples"]) == (REFERENCE, v.name, 70)
+        floor = found["noise_floor"]["halves"]
+        assert list(floor["layers"]) == list(found["layers"]) == ["lif1", "lif2", "lif3"]
+        assert floor["pooled"]["paired_distance"] >= floor["pooled"]["emd"] > 0
+        before, after = (found["cost"][side] for side in ("before", "after"))
+        assert before["synops_per_inference"] == summary["synops"][REFERENCE]["per_inference"]
+        assert after["synops_per_inference"] == summary["synops"][v.name]["per_inference"]
+        assert before["latency"] is None  # full precision has no program
+        if native.compiler() is not None:
+            assert 0 < after["latency"]["low"] <= after["latency"]["median"] <= after["latency"]["high"]
+    pixels = int((test.inputs != 0).sum()) / 70  # the first layer reads the same image in every network
+    counted = [summary["synops"][name]["layers"]["conv1"] for name in summary["accuracy"]]
+    assert len({c["operations"] for c in counted}) == 1
+    assert counted[0]["events"] == pixels * 70
+    assert "Noise floor: halves under fp32" in (finished / "report.html").read_text()
+
+
+def test_gates_fail_a_run_after_everything_is_written(
+    finished: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from intspike import cli
+
+    asked = [
+        "intspike",
+        "run",
+        "fashion-mnist",
+        "--epochs",
+        "1",
+        "--timesteps",
+        "3",
+        "--batch-size",
+        "25",
+        "--quick",
+    ]
+    pooled = json.loads((finished / "summary.json").read_text())["firing"]["qat-w2u2"]["pooled"]
+    for gate, held in (
+        (["--max-emd", "0.5", "--max-newly-dead", "100%"], True),
+        (["--max-emd", str(pooled["emd"] / 2)], False),
+    ):
+        monkeypatch.setattr("sys.argv", [*asked, "--out", str(finished), *gate])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capsys.readouterr()
+        assert stopped.value.code == (0 if held else 1)
+        assert "noise floor of the EMD" in printed.out.replace("\n", " ")
+        if not held:
+            assert printed.err.startswith("error: firing must drift no further than the gates allow, but")
+            assert "the pooled EMD of qat-w2u2 is" in printed.err
+            assert printed.err.count("\n") == 1
+    monkeypatch.setattr("sys.argv", [*asked, "--out", str(finished / "none"), "--max-newly-dead", "few"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "--max-newly-dead must be a number of neurons" in capsys.readouterr().err
+
+
+def test_a_run_of_an_earlier_version_is_still_shown(finished: Path) -> None:
+    from intspike.study import console
+
+    summary = json.loads((finished / "summary.json").read_text())
+    for found in summary["firing"].values():
+        for key in ("noise_floor", "cost", "samples"):
+            del found[key]
+    del summary["synops"][REFERENCE]
+    assert console.table(summary).row_count == 4
+    assert set(console.pooled(summary)) == {v.name for v in VARIANTS}
+
+
 def test_a_finished_run_is_only_read_again(finished: Path) -> None:
     watch = Interrupting("none")
     summary = run(OPTIONS, finished, watch=watch)

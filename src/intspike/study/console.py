@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from ..measure import LayerFiring
 from .fashion_mnist import REFERENCE
 
 _CAPTION = (
@@ -22,7 +23,7 @@ def table(summary: Mapping[str, Any]) -> Table:
     """One row a variant: accuracy with its interval, exactness, firing, size, operations."""
     title = f"{summary['recipe']}, T = {summary['timesteps']}, {summary['data']}"
     made = Table(
-        title=title, title_justify="left", caption=_CAPTION, caption_justify="left",
+        title=title, title_justify="left", caption=_CAPTION + _floor(summary), caption_justify="left",
         box=SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False,
     )  # fmt: skip
     for heading in ("network", "accuracy, 95 %", "differ", "rate", "dead", "EMD", "SynOps", "KiB"):
@@ -32,16 +33,30 @@ def table(summary: Mapping[str, Any]) -> Table:
         accuracy = f"{a['value'] * 100:.1f} % ({a['low'] * 100:.1f}-{a['high'] * 100:.1f})"
         if name == REFERENCE:
             size = _size(next(iter(summary["size_bits"].values()))["float32"])
-            rate, dead, drift, operations, exact = first["rate_before"], first["dead_before"], "", "", ""
+            rate, dead, drift, exact = first["rate_before"], first["dead_before"], "", ""
         else:
             pooled = summary["firing"][name]["pooled"]
             rate, dead, drift = pooled["rate_after"], pooled["dead_after"], f"{pooled['emd']:.3f}"
             size = _size(summary["size_bits"][name]["total"])
-            operations = f"{summary['synops'][name]['per_inference'] / 1e6:.2f} M"
             compared = [c for c in summary["exact"] if c["variant"] == name]
             exact = f"{sum(c['mismatches'] for c in compared)} of {sum(c['compared'] for c in compared) / 1e6:.0f} M"
+        counted = summary["synops"].get(name)  # runs of earlier versions have none in full precision
+        operations = "" if counted is None else f"{counted['per_inference'] / 1e6:.2f} M"
         made.add_row(name, escape(accuracy), exact, f"{rate:.3f}", str(dead), drift, operations, size)
     return made
+
+
+def _floor(summary: Mapping[str, Any]) -> str:
+    """The noise floor of the EMD, where the run knows it."""
+    floor = next(iter(summary["firing"].values())).get("noise_floor")
+    if floor is None:
+        return ""
+    return f"; noise floor of the EMD, between halves of the images: {floor['halves']['pooled']['emd']:.3f}"
+
+
+def pooled(summary: Mapping[str, Any]) -> dict[str, LayerFiring]:
+    """The pooled drift of every variant, which gates judge."""
+    return {name: LayerFiring("all layers", **found["pooled"]) for name, found in summary["firing"].items()}
 
 
 def _size(bits: int) -> str:

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from .. import data, models, train
-from ..engine import native
-from ..engine.trace import Trace
 from ..errors import BadInput
 from ..export.c import export_c
 from ..ir import Program
 from ..ir.artifact import save
 from ..lower import lower_with_report, verify
 from ..lower.lower import Lowering
-from ..measure import FiringCounts, firing_report, size_bits, synops, wilson
+from ..measure import Drift, HalvedCounts, size_bits
 from ..native import compiler
 from ..nn import Network, calibrate, quantize
 from ..quant import QuantConfig, ThresholdCentred, Uniform, UniformState
 from ..train.fit import history_to_dict
+from .fashion_mnist_measure import measure
 from .folder import RunFolder, clear_disk_errors, write_atomic, write_json
 from .watch import Watch
 
@@ -112,7 +110,9 @@ class Result:
     Attributes:
         summary: plain data, as in summary.json.
         networks, programs, lowerings: by variant.
-        images: the test images.
+        dataset, options: what it ran on, and what was asked for.
+        firing: counts on the test images, by network.
+        drift: of each variant against full precision.
     """
 
     summary: dict[str, Any]
@@ -121,7 +121,8 @@ class Result:
     lowerings: dict[str, Lowering]
     dataset: data.Dataset
     options: Options
-    firing: dict[str, FiringCounts]
+    firing: dict[str, HalvedCounts]
+    drift: dict[str, Drift]
 
 
 def run(
@@ -269,52 +270,24 @@ class _Run:
         lowerings: dict[str, Lowering],
         exact: list[dict[str, Any]],
     ) -> Result:
-        test = self.dataset.test
         began = time.perf_counter()
-        firing: dict[str, FiringCounts] = {}
-        accuracy: dict[str, dict[str, Any]] = {}
-        operations: dict[str, Any] = {}
-        tell = self.watch.start("measure", len(networks) * len(test))
-        for k, (name, net) in enumerate(networks.items()):
-            firing[name] = FiringCounts()
-            right, total = 0, None
-            for at in range(0, len(test), 250):
-                index = np.arange(at, min(at + 250, len(test)))
-                x = test.batch(index, self.timesteps)
-                trace = self._trace(name, net, programs, x)
-                firing[name].add(trace)
-                right += int((trace.classes == test.labels[index]).sum())
-                if name in programs:
-                    part = synops(programs[name], trace, x)
-                    total = part if total is None else total + part
-                tell(k * len(test) + at + len(index), name)
-            accuracy[name] = wilson(right, len(test)).to_dict()
-            if total is not None:
-                operations[name] = total.to_dict()
+        made = measure(networks, programs, self.dataset.test, self.timesteps, self.watch)
         self.seconds["measure"] = time.perf_counter() - began
-        reports = {
-            v.name: firing_report(
-                firing[REFERENCE].counts,
-                firing[v.name].counts,
-                firing[v.name].steps,
-                names=(REFERENCE, v.name),
-            )
-            for v in VARIANTS
-        }
+        drifts = {v.name: made.drift(REFERENCE, v.name) for v in VARIANTS}
         summary = {
             "recipe": NAME,
             "data": self.dataset.source,
-            "test_images": len(test),
+            "test_images": len(self.dataset.test),
             "options": asdict(self.options),
             "timesteps": self.timesteps,
             "epochs": self.epochs,
-            "accuracy": {name: a["value"] for name, a in accuracy.items()},
-            "accuracy_interval": accuracy,
+            "accuracy": {name: a["value"] for name, a in made.accuracy.items()},
+            "accuracy_interval": made.accuracy,
             "exact": exact,
             "lowering": {name: x.to_dict() for name, x in lowerings.items()},
             "size_bits": {name: size_bits(p).to_dict() for name, p in programs.items()},
-            "firing": {name: r.to_dict() for name, r in reports.items()},
-            "synops": operations,
+            "firing": {name: d.to_dict() for name, d in drifts.items()},
+            "synops": {name: n.to_dict() for name, n in made.synops.items()},
             "codec": {v.name: getattr(v.config.state, "stores", "") for v in VARIANTS},
             "seconds": {
                 **{k: round(s, 2) for k, s in self.seconds.items()},
@@ -322,14 +295,7 @@ class _Run:
             },
             "compiler": compiler() is not None,
         }
-        return Result(summary, networks, programs, lowerings, self.dataset, self.options, firing)
-
-    def _trace(self, name: str, net: Network, programs: Mapping[str, Program], x: Any) -> Trace:
-        if name in programs:
-            return native.run(programs[name], x, self.timesteps)
-        record = net.eval().record(torch.from_numpy(x))
-        spikes = {k: s.numpy().astype(np.uint8) for k, s in record.spikes.items()}
-        return Trace(spikes, {}, record.spikes[net.output].sum(0).numpy().astype(np.int64), self.timesteps)
+        return Result(summary, networks, programs, lowerings, self.dataset, self.options, made.firing, drifts)
 
     # --- files ------------------------------------------------------------------------------------------
 

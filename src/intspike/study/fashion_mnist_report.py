@@ -15,7 +15,7 @@ from ..engine import native
 from ..engine.trace import Trace
 from ..ir import Neuron, Program
 from ..lower.lower import Lowering
-from ..measure import FiringReport, firing_report, size_bits
+from ..measure import size_bits
 from ..measure.codes import decay
 from ..ops import Table as TableCodec
 from .fashion_mnist import MAIN, REFERENCE, VARIANTS, Result
@@ -83,7 +83,6 @@ def _variant(name: str, result: Result, history: Sequence[Mapping[str, Any]]) ->
     size: dict[str, int] = {}
     operations: dict[str, float] = {}
     multiplies: list[str] = []
-    firing: FiringReport | None = None
     if name in result.programs:
         report = size_bits(result.programs[name])
         size = {
@@ -91,16 +90,13 @@ def _variant(name: str, result: Result, history: Sequence[Mapping[str, Any]]) ->
             for part in ("weights", "biases", "thresholds", "tables", "shifts", "states")
             if report.part(part)
         }
-        for layer, counted in s["synops"][name]["layers"].items():
-            operations[layer] = counted["operations"] / s["test_images"]
-            if counted["kind"] == "multiply-accumulate":
-                multiplies.append(layer)
-        firing = firing_report(
-            result.firing[REFERENCE].counts, result.firing[name].counts, result.firing[name].steps,
-            names=(REFERENCE, name),
-        )  # fmt: skip
     else:
         size = {"float32": size_bits(result.programs[MAIN]).float32}
+    for layer, counted in s["synops"][name]["layers"].items():
+        operations[layer] = counted["operations"] / s["test_images"]
+        if counted["kind"] == "multiply-accumulate":
+            multiplies.append(layer)
+    drift = result.drift.get(name)
     description = next((v.description for v in VARIANTS if v.name == name), "full precision, trained")
     compared = [c for c in s["exact"] if c.get("variant") == name]
     return Variant(
@@ -116,8 +112,10 @@ def _variant(name: str, result: Result, history: Sequence[Mapping[str, Any]]) ->
         exact="exact" if compared and not any(c["mismatches"] for c in compared) else "",
         train_loss=[e["loss"] for e in history],
         validation_accuracy=[e["validation"] for e in history],
-        rates=result.firing[name].rates,
-        firing=firing,
+        rates=result.firing[name].whole.rates,
+        firing=None if drift is None else drift.firing,
+        floor=result.drift[MAIN].halves if name == REFERENCE else None,
+        latency=None if drift is None else drift.cost[1].latency,
     )
 
 

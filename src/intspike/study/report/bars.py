@@ -13,10 +13,14 @@ OPACITY = {"float32": 1.0, "weights": 1.0, "states": 0.3}
 
 
 def drift(variants: Sequence[Variant]) -> list[Panel]:
-    """EMD (solid) inside the paired distance (light), which is never shorter, by layer and variant."""
-    known = [(i, v.name, v.firing) for i, v in enumerate(variants) if v.firing is not None]
-    if not known:
+    """EMD (solid) inside the paired distance (light), which is never shorter, by layer and variant.
+
+    The bar of the reference is its noise floor.
+    """
+    if not any(v.firing for v in variants):
         return []
+    shown = [(i, v.name, v.firing or v.floor) for i, v in enumerate(variants)]
+    known = [(i, name, report) for i, name, report in shown if report is not None]
     groups = list(dict.fromkeys(x.layer for _, _, f in known for x in (*f.layers, f.pooled)))
     found: list[tuple[int, str, float, float]] = []
     for i, _, report in known:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import BadInput
-from ...measure import FiringReport
+from ...measure import FiringReport, Latency
 
 Reals = NDArray[np.float64]
 NONE: Mapping[str, Any] = {}
@@ -40,6 +40,8 @@ class Variant:
         train_loss, validation_accuracy: one number an epoch.
         rates: firing rate of each neuron, [N] a layer.
         firing: against the reference.
+        floor: of the reference: its two halves of the test set, the noise floor of every drift.
+        latency: of one inference on the native engine.
     """
 
     name: str
@@ -56,6 +58,8 @@ class Variant:
     validation_accuracy: Sequence[float] = ()
     rates: Mapping[str, ArrayLike] = field(default_factory=lambda: NONE)
     firing: FiringReport | None = None
+    floor: FiringReport | None = None
+    latency: Latency | None = None
 
     def __post_init__(self) -> None:
         _must(

@@ -86,8 +86,8 @@ def sections(content: ReportContent) -> list[Section]:
         Section(
             "drift",
             "Drift",
-            "A paired distance far above the EMD means neurons swapped rates, which the EMD cannot see. "
-            "Numbers: EMD · paired distance.",
+            "A paired distance far above the EMD means neurons swapped rates, which the EMD cannot see. The bar of the "
+            "reference is the noise floor: its odd images against its even ones. Numbers: EMD · paired distance.",
             bars.drift(variants),
             wide=True,
             legend=True,
@@ -98,6 +98,7 @@ def sections(content: ReportContent) -> list[Section]:
             "Synaptic operations of one inference, a mean over images: padding is not counted, zero weights are.",
             bars.synops(variants),
             wide=True,
+            tables=tables.costs(variants),
             legend=True,
         ),
         Section(

@@ -47,7 +47,7 @@ def results(variants: Sequence[Variant]) -> Table:
 
 
 def firing(variants: Sequence[Variant]) -> list[Table]:
-    """Dead, newly dead and saturated neurons of each variant, by layer."""
+    """Dead, newly dead and saturated neurons of each variant, by layer; of the reference its noise floor."""
     columns = (
         "layer",
         "neurons",
@@ -61,7 +61,8 @@ def firing(variants: Sequence[Variant]) -> list[Table]:
     )
     made: list[Table] = []
     for v in variants:
-        if v.firing is None:
+        report = v.firing or v.floor
+        if report is None:
             continue
         rows = [
             [
@@ -75,10 +76,23 @@ def firing(variants: Sequence[Variant]) -> list[Table]:
                 f"{x.paired_distance:.4f}",
                 "–" if x.correlation is None else f"{x.correlation:.3f}",
             ]
-            for x in (*v.firing.layers, v.firing.pooled)
+            for x in (*report.layers, report.pooled)
         ]
-        made.append(Table(f"{v.name} against {variants[0].name}", columns, rows))
+        title = f"{v.name} against {variants[0].name}" if v.firing else f"Noise floor: halves under {v.name}"
+        made.append(Table(title, columns, rows))
     return made
+
+
+def costs(variants: Sequence[Variant]) -> list[Table]:
+    """Operations of one inference and their change, and the measured latency."""
+    first = sum(variants[0].synops.values())
+    rows: list[list[str]] = []
+    for v in variants:
+        ops = sum(v.synops.values())
+        change = f"{100 * (ops - first) / first:+.1f} %" if first and v is not variants[0] else "–"
+        rows.append([v.name, short(ops), change, str(v.latency) if v.latency else "–"])
+    columns = ("variant", "SynOps / image", "change", "latency of one image, median (lowest to highest)")
+    return [Table("", columns, rows)] if any(v.synops for v in variants) else []
 
 
 def packed(variants: Sequence[Variant]) -> list[Table]:
