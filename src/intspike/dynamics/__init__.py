@@ -1,5 +1,11 @@
 """Dynamics: an integer network as a map on a finite set, its orbits, attractors and certificates."""
 
+from .draw import dot as dot
+from .draw import graphml as graphml
+from .graph import StateGraph as StateGraph
+from .graph import attractors as attractors
+from .graph import index_of as index_of
+from .graph import state_of as state_of
 from .kernel import advance as advance
 from .network import IntegerNetwork as IntegerNetwork
 from .network import Run as Run
