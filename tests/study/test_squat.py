@@ -142,6 +142,24 @@ def test_a_cell_records_what_the_tables_need(made: dict[str, Any]) -> None:
             assert all(c["mismatches"] == 0 and c["compared"] > 0 for c in r["exact"])
 
 
+def test_every_quantized_cell_records_its_drift_from_full_precision(made: dict[str, Any]) -> None:
+    parent = made["fp/32-32"].record
+    assert "drift" not in parent
+    for name, outcome in made.items():
+        if name == "fp/32-32":
+            continue
+        d = outcome.record["drift"]
+        assert (d["before"], d["after"], d["samples"]) == ("full precision", f"fashion-mnist/{name}", 60)
+        for layer, found in d["layers"].items():
+            for side, record in (("before", parent), ("after", outcome.record)):
+                assert found[f"rate_{side}"] == pytest.approx(record["layers"][layer]["rate"], rel=1e-12)
+                assert found[f"dead_{side}"] == record["layers"][layer]["dead"]
+        floor = d["noise_floor"]["halves"]
+        assert floor == made["ptq-uniform/32-4"].record["drift"]["noise_floor"]["halves"]
+        assert d["pooled"]["paired_distance"] >= d["pooled"]["emd"] > 0 < floor["pooled"]["emd"]
+        assert d["cost"]["before"]["synops_per_inference"] > 0 < d["cost"]["after"]["synops_per_inference"]
+
+
 def test_the_stored_program_gives_the_recorded_answers(made: dict[str, Any], tmp_path: Path) -> None:
     name = "qat-uniform/4-4"
     (tmp_path / PROGRAM).write_bytes(made[name].files[PROGRAM])
@@ -527,6 +545,59 @@ def test_csv_holds_a_line_a_row_and_a_line_a_cell(tmp_path: Path) -> None:
     assert [c["hash"] for c in each] == [f.hash for f in done]
     assert [c["reason"] for c in each if c["status"] == "failed"] == ["ValueError: too bad"]
     assert "ValueError: too bad" in (tmp_path / "table.md").read_text()
+
+
+def with_drift(done: list[Finished]) -> list[Finished]:
+    """The same results as a version that records drift leaves them: an EMD of 0.01 with seed 0, 0.02 with seed 1..."""
+    layer = {
+        "neurons": 40, "rate_before": 0.25, "rate_after": 0.2, "dead_before": 1, "dead_after": 3, "newly_dead": 2,
+        "saturated_before": 0, "saturated_after": 0, "emd": 0.0, "paired_distance": 0.05, "correlation": None,
+    }  # fmt: skip
+    made: list[Finished] = []
+    for f in done:
+        assert isinstance(f.cell, SquatCell)
+        if f.record is not None and f.cell.scheme != "fp":
+            drift = {
+                "pooled": {**layer, "emd": 0.01 * (1 + f.cell.seed)},
+                "noise_floor": {
+                    "halves": {"pooled": {**layer, "emd": 0.004, "newly_dead": 1, "correlation": 0.5}}
+                },
+                "cost": {"before": {"synops_per_inference": 200.0}, "after": {"synops_per_inference": 150.0}},
+            }
+            f = replace(f, record={**f.record, "drift": drift})
+        made.append(f)
+    return made
+
+
+def test_drift_has_a_table_and_columns_where_cells_record_it(tmp_path: Path) -> None:
+    done = with_drift(finished(2))
+    tables.write_tables(done, Options(), tmp_path)
+    shown = lines((tmp_path / "table.md").read_text(), "Firing drift against full precision")
+    each = {row[0]: row[1:] for row in shown[2:]}
+    assert each["fashion-mnist/qat-uniform/2-2"] == [
+        "0.2500 → 0.2000", "2.50 → 7.50", "5.00 [2.50]", "0.0150 [0.0040]", "0.0500 [0.0500]", "– [0.5000]", "-25.0 %",
+        "2",
+    ]  # fmt: skip
+    assert "fashion-mnist/fp/32-32" not in each
+    assert "fashion-mnist/continued/32-32" in each  # full precision drifts too when it is trained on
+    csv_rows = {r["name"]: r for r in csv.DictReader((tmp_path / "table.csv").read_text().splitlines())}
+    assert float(csv_rows["fashion-mnist/qat-uniform/2-2"]["emd"]) == pytest.approx(0.015)
+    assert float(csv_rows["fashion-mnist/qat-uniform/2-2"]["emd_floor"]) == 0.004
+    assert csv_rows["fashion-mnist/fp/32-32"]["emd"] == ""
+
+
+def test_cells_of_earlier_versions_have_no_drift_and_are_shown(tmp_path: Path) -> None:
+    from intspike.study.squat.report import page_of
+
+    before = finished(2)
+    tables.write_tables(before, Options(), tmp_path)
+    assert "Firing drift" not in (tmp_path / "table.md").read_text()
+    some = with_drift(before)[:39] + before[39:]  # the first seed was computed again
+    row = rows_of(some)["fashion-mnist/qat-uniform/2-2"]
+    assert (len(row.drifts), row.drift("emd"), len(row.done)) == (1, 0.01, 2)
+    assert "drift" not in [s.key for s in page_of(before, Options()).sections]
+    (section,) = (s for s in page_of(some, Options()).sections if s.key == "drift")
+    assert [len(p.data) for p in section.panels] == [37, 37]
 
 
 def test_a_row_of_failures_alone_is_shown_as_failed(tmp_path: Path) -> None:

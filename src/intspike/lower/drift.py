@@ -42,7 +42,7 @@ def connections(net: Network, input_shape: tuple[int, ...]) -> Program | None:
     In full precision its integers are those of a plain 8-bit quantization, which no count depends on: operations are
     spikes of the run times fan-out, and a fan-out is a matter of shapes.
     """
-    plain = QuantConfig(Uniform(8), UniformState(8))
+    plain = QuantConfig(Uniform(8, range="absmax"), UniformState(8))
     try:
         return lower(net if net.quantized else quantize(net, plain), input_shape=input_shape)
     except (NotLowerable, RangeExceeded):
@@ -68,6 +68,25 @@ class Side:
             part = synops(self._program, trace, inputs)
             self.synops = part if self.synops is None else self.synops + part
         return trace
+
+    @property
+    def cost(self) -> Cost:
+        """Operations so far; a network in full precision has no program to time."""
+        return Cost(self.synops)
+
+
+def between(
+    before: Side, after: Side, second: Side | None = None, names: tuple[str, str] = ("before", "after")
+) -> Drift:
+    """Drift of networks that ran on the same samples."""
+    return measure.drift(
+        before.counts,
+        after.counts,
+        second=None if second is None else second.counts,
+        names=names,
+        spikes={g.name: g.neuron.equation.spikes for g in before.net.layers},
+        cost=(before.cost, after.cost),
+    )
 
 
 def drift(
@@ -108,15 +127,7 @@ def drift(
         done += x.shape[1]
         if progress is not None:
             progress(done, of or done)
-    most = {g.name: g.neuron.equation.spikes for g in sides[0].net.layers}
-    return measure.drift(
-        sides[0].counts,
-        sides[1].counts,
-        second=None if second is None else sides[2].counts,
-        names=names,
-        spikes=most,
-        cost=(Cost(sides[0].synops), Cost(sides[1].synops)),
-    )
+    return between(sides[0], sides[1], sides[2] if second is not None else None, names)
 
 
 def _batches(data: Any, timesteps: int, batch: int) -> Iterator[tuple[Inputs, int]]:

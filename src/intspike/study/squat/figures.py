@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..report.bars import bar
 from ..report.style import Figure, Panel, axis, colour, layout, line, note, percent, plain, rows, text
-from .rows import Row, what_of
+from .rows import Row, mean_of, what_of
 from .tables import SCHEMES
 from .trends import Trend
 
@@ -117,3 +117,43 @@ def differences(found: Sequence[Trend], claim: str) -> list[Panel]:
             90 + 30 * len(own),
         )
     ]
+
+
+def drift(rows: Mapping[str, Row]) -> list[Panel]:
+    """Accuracy against the EMD and against the paired distance, a point a network."""
+    return [
+        _against(rows, "emd", "EMD of firing rates"),
+        _against(rows, "paired_distance", "paired distance of firing rates"),
+    ]
+
+
+def _against(rows: Mapping[str, Row], name: str, words: str) -> Panel:
+    data: list[Figure] = []
+    shown = [r for r in rows.values() if r.drifts and r.interval is not None]
+    for r in shown:
+        kind = KINDS[0] if r.cell.scheme == "continued" else kind_of(r)
+        shade = colour(KINDS.index(kind)) if kind in KINDS else "$muted"
+        trained = r.cell.scheme != "ptq"
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": plain([_known(r.drift(name))]),
+                "y": plain([_known(None if r.interval is None else r.interval.value)]),
+                "marker": {
+                    "color": shade,
+                    "size": 8,
+                    "symbol": "circle" if trained else "circle-open",
+                },
+                "hovertemplate": f"{text(r.name)}: %{{y:.2f}} %, %{{x:.4f}}<extra></extra>",
+            }
+        )
+    floor = mean_of([r.drift_floor(name) for r in shown])
+    lines = [] if floor is None else [line(floor, floor, 0, 1, yref="paper")]
+    x = axis(f"{words} (spikes per timestep); line: noise floor", rangemode="tozero")
+    made = layout(x, axis("test accuracy (%)"), shapes=lines)
+    return Panel(f"Accuracy and {words} (trained: filled; calibrated: open)", data, made, 340)
+
+
+def _known(x: float | None) -> float:
+    return float("nan") if x is None else x

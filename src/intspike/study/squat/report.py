@@ -10,7 +10,7 @@ import torch
 
 from ..grid import Finished
 from ..report import Page, Section, Table, write_report
-from . import clipping, figures, pairs, tables
+from . import clipping, drifted, figures, pairs, tables
 from .notes import notes
 from .options import Options
 from .rows import full_precision, interval_text, rows_of
@@ -82,6 +82,10 @@ def page_of(finished: Sequence[Finished], options: Options) -> Page:
             tables=[tables.details(rows)],
         ),
     ]
+    if drift := drifted.table(rows):
+        made.append(
+            Section("drift", "Firing drift", drifted.LOOK, figures.drift(rows), tables=drift, legend=True)
+        )
     if any(r.failed for r in rows.values()):
         made.append(
             Section(

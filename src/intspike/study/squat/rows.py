@@ -88,6 +88,25 @@ class Row:
         total = sum(x[what] * (x["neurons"] if weighted else 1) for x in layers)
         return total / neurons if neurons else None
 
+    @property
+    def drifts(self) -> list[Mapping[str, Any]]:
+        """Drift against full precision as each seed records it; cells of earlier versions have none."""
+        return [d for s in sorted(self.done) if (d := self._record(s).get("drift")) is not None]
+
+    def drift(self, name: str) -> float | None:
+        """A pooled measure of drift, its mean over seeds; None where no seed knows it."""
+        return mean_of([d["pooled"][name] for d in self.drifts])
+
+    def drift_floor(self, name: str) -> float | None:
+        """The same measure between the two halves of the test samples in full precision."""
+        return mean_of([d["noise_floor"]["halves"]["pooled"][name] for d in self.drifts])
+
+    @property
+    def synops_change(self) -> float | None:
+        """Relative change in synaptic operations, its mean over seeds."""
+        costs = [[d["cost"][k]["synops_per_inference"] for k in ("before", "after")] for d in self.drifts]
+        return mean_of([b / a - 1 if a and b is not None else None for a, b in costs])
+
     def _record(self, seed: int) -> dict[str, Any]:
         record = self.done[seed].record
         assert record is not None
@@ -103,6 +122,12 @@ class Row:
             return paper.FULL_PRECISION[task.paper]
         bits = c.weight_bits or c.state_bits or 0
         return paper.printed(task.paper, c.spacing, c.scheme, what_of(c), bits)
+
+
+def mean_of(values: Sequence[float | None]) -> float | None:
+    """The mean of what is known."""
+    known = [v for v in values if v is not None]
+    return sum(known) / len(known) if known else None
 
 
 def full_precision(rows: Mapping[str, Row]) -> Row | None:

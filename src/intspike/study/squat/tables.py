@@ -14,7 +14,7 @@ from ..folder import write_atomic, write_json
 from ..grid import Finished
 from ..report.content import Table
 from ..report.style import size
-from . import clipping, pairs
+from . import clipping, drifted, pairs
 from .cells import SPACINGS, Scheme, SquatCell
 from .goals import ACCURACY, GAP, goal_of
 from .notes import notes
@@ -161,7 +161,7 @@ def write_tables(finished: Sequence[Finished], options: Options, out: Path) -> l
     parts = [f"`{options.command()}`", *notes(finished, rows, options), *map(markdown, tables(rows, options))]
     for claim in CLAIMS:
         parts += [markdown(trend_table(found, claim)), f"This claim {verdicts(found, claim)}."]
-    parts.append(markdown(details(rows)))
+    parts += [markdown(details(rows)), *map(markdown, drifted.table(rows))]
     if any(r.failed for r in rows.values()):
         parts.append(markdown(failures(rows)))
     _write(out / "table.md", "\n\n".join(parts) + "\n")
@@ -185,6 +185,7 @@ def _line(r: Row) -> dict[str, Any]:
         "packed_bits": r.bits,
         "firing_rate": r.rate,
         "dead_share": r.dead,
+        **drifted.columns(r),
     }
 
 

@@ -20,7 +20,8 @@ from ...data import Dataset, Split
 from ...errors import BadInput
 from ...ir.artifact import save
 from ...lower import lower_with_report, verify
-from ...measure import FiringCounts, dead, size_bits
+from ...lower.drift import Side, between
+from ...measure import dead, size_bits
 from ...nn import Network, calibrate, fit_ranges, quantize
 from ...quant import QuantConfig
 from ...train.fit import history_to_dict
@@ -63,8 +64,10 @@ def compute(cell: SquatCell, files: Mapping[str, bytes], where: Where) -> Outcom
     began = time.perf_counter()
     net, config = build(where, dataset), cell.config()
     _set_beta(net, cell)
+    parent: Network | None = None
     if cell.scheme != "fp":
         net.load_state_dict(load_tensors(files[NETWORK]))
+        parent = net
         config = _config(net, dataset, cell)
         net = quantize(net, config)
     if cell.scheme == "ptq":
@@ -76,7 +79,10 @@ def compute(cell: SquatCell, files: Mapping[str, bytes], where: Where) -> Outcom
         net = _fit(net, dataset, cell, history)
     seconds["train"] = time.perf_counter() - began
     began = time.perf_counter()
-    tested = _test(net, dataset.test, cell.test_timesteps)
+    tested, side = _test(net, dataset.test, cell.test_timesteps)
+    if parent is not None:
+        _, before = _test(parent, dataset.test, cell.test_timesteps)
+        tested["drift"] = between(before, side, names=("full precision", cell.row)).to_dict()
     seconds["test"] = time.perf_counter() - began
     kept = {NETWORK: save_tensors({k: t.detach().clone().contiguous() for k, t in net.state_dict().items()})}
     began = time.perf_counter()
@@ -156,16 +162,15 @@ def _fit(net: Network, dataset: Dataset, cell: SquatCell, history: list[train.Ep
     )
 
 
-def _test(net: Network, test: Split, timesteps: int) -> dict[str, Any]:
-    """Accuracy by spike counts, which samples are right, and how each layer fires."""
-    firing, right = FiringCounts(), np.zeros(len(test), bool)
+def _test(net: Network, test: Split, timesteps: int) -> tuple[dict[str, Any], Side]:
+    """Accuracy by spike counts, which samples are right, how each layer fires; and all that drift is made of."""
+    side, right = Side(net), np.zeros(len(test), bool)
     batch = max(1, AT_ONCE // timesteps)
     for at in range(0, len(test), batch):
         index = np.arange(at, min(at + batch, len(test)))
-        record = net.eval().record(torch.from_numpy(test.batch(index, timesteps)))
-        firing.add({name: s.numpy().astype(np.uint8) for name, s in record.spikes.items()})
-        classes = record.spikes[net.output].sum(0).argmax(1).numpy()
-        right[index] = classes == test.labels[index]
+        trace = side.add(test.batch(index, timesteps))
+        right[index] = trace.classes == test.labels[index]
+    firing = side.counts.whole
     layers = {
         name: {"neurons": int(c.size), "rate": float(firing.rates[name].mean()), "dead": int(dead(c).sum())}
         for name, c in firing.counts.items()
@@ -177,7 +182,7 @@ def _test(net: Network, test: Split, timesteps: int) -> dict[str, Any]:
         "n": len(test),
         "right": np.packbits(right).tobytes().hex(),
         "layers": layers,
-    }
+    }, side
 
 
 def _covered(net: Network, test: Split, timesteps: int) -> dict[str, float]:
