@@ -3,6 +3,7 @@
 from .drift import Cost as Cost
 from .drift import Drift as Drift
 from .drift import drift as drift
+from . import energy as energy
 from .firing import FiringCounts as FiringCounts
 from .firing import FiringReport as FiringReport
 from .firing import LayerFiring as LayerFiring

@@ -8,10 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.reference import join, pool
+from ..engine.trace import Trace
+from ..errors import BadInput
 from ..ir import Conv, Dense, Edge, Input, Integrator, Join, Neuron, Pool, Program, Readout
 from ..ir.ranges import conv
 
 Array = NDArray[np.integer]
+
+
+def check_trace(program: Program, trace: Trace, batch: int) -> None:
+    """Raise BadInput unless a trace holds the spikes of every neuron of so many samples."""
+    for n in program.neurons:
+        shape = (trace.timesteps, batch, *program.shapes[n.name])
+        if n.name not in trace.spikes or trace.spikes[n.name].shape != shape:
+            given = list(trace.spikes[n.name].shape) if n.name in trace.spikes else "nothing"
+            raise BadInput(
+                f"the trace must hold spikes {list(shape)} of {n.name}, not {given}; run the same inputs"
+            )
 
 
 class Replay:

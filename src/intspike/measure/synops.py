@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..engine.trace import Trace, checked_inputs
 from ..errors import BadInput
 from ..ir import Conv, Dense, Program, ranges
-from .replay import Replay
+from .replay import Replay, check_trace
 from .spikes import Ints, counts
 
 _SAMPLES = 64  # replayed at a time, so that memory does not grow with the batch
@@ -151,13 +151,7 @@ def synops(
     """
     x = checked_inputs(program, inputs, trace.timesteps)
     steps, batch = trace.timesteps, x.shape[1]
-    for n in program.neurons:
-        shape = (steps, batch, *program.shapes[n.name])
-        if n.name not in trace.spikes or trace.spikes[n.name].shape != shape:
-            given = list(trace.spikes[n.name].shape) if n.name in trace.spikes else "nothing"
-            raise BadInput(
-                f"the trace must hold spikes {list(shape)} of {n.name}, not {given}; run the same inputs"
-            )
+    check_trace(program, trace, batch)
     if not batch:
         raise BadInput("operations are counted for at least one sample, but the inputs hold none")
     proved = ranges(program, steps)
