@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,42 @@ def test_a_reader_that_sends_nothing_is_not_waited_for():
         assert taken.begun == 1
         assert (taken.times == 1).all()
         assert (taken.whole == np.arange(9)[None, :, None]).all()
+
+
+@pytest.mark.parametrize("order", list(permutations(("whole", "more", "alike", "alike too"))))
+@pytest.mark.parametrize("silent", [False, True], ids=["all send", "one sends nothing"])
+def test_gradients_that_are_alike_arrive_in_any_order(order, silent, monkeypatch):
+    monkeypatch.setattr(sinks, "_TILE_BYTES", 3 * 4 * 5 * 2)  # tiles of two samples
+    shape = (3, 9, 5)
+    taken = Taken(shape)
+    sink = Sink(shape, taken.begin, taken.receive)
+    sink.readers = 4 + silent
+    draw = np.random.default_rng(1)
+    whole = {name: draw.integers(-9, 9, shape).astype(np.float32) for name in ("whole", "more")}
+    alike = {name: draw.integers(-9, 9, 5).astype(np.float32) for name in ("alike", "alike too")}
+    for _ in range(2):  # the sink is ready for another pass
+        taken.whole[:], taken.times[:], taken.begun = 0, 0, 0
+        for name in order:
+            assert taken.begun == 0
+            if name in alike:
+                sink.push_alike(alike[name])
+            else:
+                sink.push(lambda k, a, b, tile, share=whole[name]: np.copyto(tile, share[:, a:b]))
+        sink.close()
+        assert taken.begun == 1
+        assert (taken.times == 1).all()
+        assert np.array_equal(taken.whole, sum(whole.values()) + sum(alike.values()))
+
+
+def test_rates_are_means_over_time_and_samples():
+    x = torch.randint(0, 4, (3, 2, 5, 4, 6)).float().requires_grad_()
+    made = from_tensor(x, 3)
+    weights = torch.randn(5, 4, 6)
+    rates = made.rates()
+    assert torch.equal(rates, x.detach().sum((0, 1)) / 6)
+    (rates * weights).sum().backward()
+    assert torch.equal(x.grad, (weights / 6).expand(x.shape))
+    assert not Frames(made.data, 3).rates().requires_grad
 
 
 def test_tensors_and_frames_are_each_other():

@@ -71,6 +71,35 @@ class Frames:
             y = _ToTensor.apply(self.link, self)
         return y.flatten(2) if self.flat else y
 
+    def rates(self) -> Tensor:
+        """Means over time and samples, [C, ...], with gradients."""
+        if self.link is None or not torch.is_grad_enabled():
+            return _rates(self.data)
+        self.read()
+        return _Rates.apply(self.link, self)
+
+
+def _rates(data: Tensor) -> Tensor:
+    total = data.flatten(0, 1).sum(0, dtype=torch.int64).movedim(-1, 0)
+    return (total / max(1, data.shape[0] * data.shape[1])).to(torch.get_default_dtype())
+
+
+class _Rates(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, link: Tensor, frames: Frames) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.frames = frames
+        return _rates(frames.data)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        frames: Frames = ctx.frames
+        each = gradient.movedim(0, -1).flatten().float() / max(1, frames.data.shape[0] * frames.data.shape[1])
+        if isinstance(frames.sink, Sink):
+            frames.sink.push_alike(each.numpy())
+        elif frames.sink is not None:
+            frames.sink.push(lambda k, a, b, tile: np.copyto(tile, each.numpy()))
+        return torch.zeros(()), None
+
 
 class _ToTensor(torch.autograd.Function):
     @staticmethod

@@ -48,17 +48,20 @@ class Sink:
         self.readers = 0
         self._arrived = 0
         self._waiting: Tile | None = None  # gradients of the readers before the last
+        self._alike: NDArray[np.float32] | None = None  # and those that are alike, [elements]
 
     def arrive(self) -> Deliver:
         """One reader's gradient comes now: each tile, once. Those of the last reader are passed on at once."""
         self._arrived += 1
-        waiting, receive = self._waiting, self._receive
+        waiting, alike, receive = self._waiting, self._alike, self._receive
         if self._arrived == self.readers:
             self._begin()
 
             def last(k: int, a: int, b: int, tile: Tile) -> None:
                 if waiting is not None:
                     tile += waiting[:, a:b]
+                if alike is not None:
+                    tile += alike
                 receive(k, a, b, tile)
 
             return last
@@ -79,16 +82,35 @@ class Sink:
         """One reader's gradient: `produce(part, b0, b1, tile)` fills a tile."""
         pour(self, produce)
 
+    def push_alike(self, each: NDArray[np.float32]) -> None:
+        """One reader's gradient that is alike at all timesteps and samples, [elements]; no more than that waits."""
+        self._arrived += 1
+        self._alike = each if self._alike is None else self._alike + each
+        if self._arrived == self.readers:
+            self._pass_on()
+
     def close(self) -> None:
         """Everything that will come has come: run on what waits where a reader sent nothing; ready for another pass."""
-        waiting, late = self._waiting, self._arrived < self.readers
-        self._arrived, self._waiting = 0, None
-        if late and waiting is not None:
-            self._begin()
-            for k in range(PARTS):
-                a, b = part(self.shape[1], k)
-                if b > a:
-                    self._receive(k, a, b, np.ascontiguousarray(waiting[:, a:b]))
+        if self._arrived < self.readers and not (self._waiting is None and self._alike is None):
+            self._pass_on()
+        self._arrived, self._waiting, self._alike = 0, None, None
+
+    def _pass_on(self) -> None:
+        """Pass on what waits."""
+        waiting, alike = self._waiting, self._alike
+        timesteps, batch, elements = self.shape
+        self._begin()
+
+        def run(first: int, end: int) -> None:
+            for k in range(first, end):
+                for a, b in tiles(*part(batch, k), timesteps * elements):
+                    with workspace(timesteps, b - a, elements) as tile:
+                        tile[:] = 0 if waiting is None else waiting[:, a:b]
+                        if alike is not None:
+                            tile += alike
+                        self._receive(k, a, b, tile)
+
+        split(run, PARTS, torch.get_num_threads())
 
 
 class Masked:

@@ -94,9 +94,7 @@ def _numbers(
     """The neuron's parameters as numbers, and those that take gradients as tensors."""
     statistics = None
     if group.batch_statistics:
-        count = layer.sums.numel() // layer.channels
-        mean = moments[0] / count
-        statistics = mean, (moments[1] / count - mean.square()).clamp_min(0), count
+        statistics = group.statistics(moments, layer.sums.numel() // layer.channels)
     gain, offset = group.affine(statistics, scale, step)
     if group.quantized:
         tensors, made, _ = neuron_integers(group.name, group.neuron, group.form, gain, offset, group.bias)

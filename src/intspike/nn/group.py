@@ -6,7 +6,7 @@ sums, integer thresholds; scales are bookkeeping at the border and become intege
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ from ..quant import QuantConfig, StateQuantizer, UniformState, WeightQuantizer, 
 from .checks import check_frame
 from .integers import Integers, neuron_integers, prove_exact, real_current_numbers
 from .kept import keep, kept, move
-from .moments import moments
+from .moments import moments, normalised, statistics
 from .neuron import Neuron
 from .parts import Norm, Pool, Synapse, area, summed
 
@@ -37,6 +37,10 @@ class Group(torch.nn.Module):
         order: whether the pool comes before the norm.
         weight, state: quantizers; None is full precision.
         bias: bits of the neurons' integer biases; None is as many as they need, up to 25.
+
+    Attributes of training on several devices:
+        over_devices: the sum of a tensor over all of them, with gradients: batch statistics are those of the whole
+            batch; None on one device.
 
     What the weight quantizer keeps (a step, a basis) are parameters and buffers of the group, under its names.
     """
@@ -58,6 +62,7 @@ class Group(torch.nn.Module):
         self.pool, self.norm, self.neuron = pool, norm, neuron
         self.weight: WeightQuantizer | None = None
         self.bias: int | None = None
+        self.over_devices: Callable[[Tensor], Tensor] | None = None
         neuron.build(self.channels)
         self._frozen: Integers | None = None
         self._frozen_version: tuple[tuple[int, int], ...] = ()
@@ -259,6 +264,31 @@ class Group(torch.nn.Module):
         """Whether the norm uses statistics of this batch."""
         return self.norm is not None and self.norm.training
 
+    def statistics(self, found: Tensor, count: int) -> tuple[Tensor, Tensor, int]:
+        """Mean and variance of what the norm sees, per channel, and of how many numbers, over all devices.
+
+        Args:
+            found: their sums and sums of squares on this device, float64 [2, C].
+            count: how many they are on this device.
+        """
+        return statistics(found, count, self.over_devices)
+
+    def _statistics(self, sums: Tensor) -> tuple[Tensor, Tensor, int]:
+        folded = _folded(sums)
+        mean, variance = moments(folded)
+        count = folded.numel() // folded.shape[1]
+        if self.over_devices is None:
+            return mean, variance, count
+        return self.statistics(torch.stack([mean, variance + mean.square()]) * count, count)
+
+    def _normed(self, norm: Norm, x: Tensor) -> Tensor:
+        """What torch's norm does, with statistics over all devices."""
+        if self.over_devices is None or not norm.training:
+            return _unfolded(norm(_folded(x)), x)
+        found = self._statistics(x)
+        self._track(norm, *found)
+        return _unfolded(normalised(_folded(x), norm, *found[:2]), x)
+
     def sign(self) -> Tensor:
         """-1 where the norm's gain is negative, else 1."""
         if self.norm is None or not self.norm.affine:
@@ -316,11 +346,11 @@ class Group(torch.nn.Module):
         codes, step = self.coded(follow=True)
         if self.order == "norm first" and batch_statistics:
             sums = self._sums(inputs, codes)
-            gain, offset = self.affine(_statistics(sums), scale, step)
+            gain, offset = self.affine(self._statistics(sums), scale, step)
             sums = self._pooled(sums, sign)
         else:
             sums = self._pooled(self._sums(inputs, codes), sign)
-            gain, offset = self.affine(_statistics(sums) if batch_statistics else None, scale, step)
+            gain, offset = self.affine(self._statistics(sums) if batch_statistics else None, scale, step)
         tensors, _, _ = neuron_integers(self.name, self.neuron, self.form, gain, offset, self.bias)
         return kernels.run(body, sums, tensors, timesteps)
 
@@ -368,7 +398,9 @@ class Group(torch.nn.Module):
             if m.bias is not None:
                 total = total + m.bias.reshape(-1, *(1,) * (total.ndim - 3))
         for stage in [pool, norm] if self.order == "pool first" else [norm, pool]:
-            if stage is not None:
+            if stage is norm and norm is not None:
+                total = self._normed(norm, total)
+            elif stage is not None:
                 total = _unfolded(stage(_folded(total)), total)
         return total
 
@@ -381,11 +413,6 @@ class Group(torch.nn.Module):
 
 def _folded(x: Tensor) -> Tensor:
     return x.flatten(0, 1)
-
-
-def _statistics(sums: Tensor) -> tuple[Tensor, Tensor, int]:
-    folded = _folded(sums)
-    return *moments(folded), folded.numel() // folded.shape[1]
 
 
 def _unfolded(y: Tensor, like: Tensor) -> Tensor:

@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from .parts import Norm
+
+
+def statistics(
+    found: Tensor, count: int, over_devices: Callable[[Tensor], Tensor] | None
+) -> tuple[Tensor, Tensor, int]:
+    """Mean and biased variance of `count` numbers a channel, of their sums and sums of squares [2, C].
+
+    Args:
+        over_devices: adds a tensor up over all devices; None: there is one. Sums of integers are exact, so batch
+            statistics of integers do not depend on the number of devices.
+    """
+    if over_devices is not None:
+        total = over_devices(torch.cat([found, torch.full_like(found[:1], count)]))
+        found, count = total[:2], int(total[2, 0])
+    mean = found[0] / count
+    return mean, (found[1] / count - mean.square()).clamp_min(0), count
+
+
+def normalised(x: Tensor, norm: Norm, mean: Tensor, variance: Tensor) -> Tensor:
+    """x [N, C, ...] as a norm with these statistics changes it."""
+    slope = torch.rsqrt(variance + norm.eps)
+    if norm.affine:
+        slope = slope * norm.weight.double()
+    offset = (norm.bias.double() if norm.affine else 0.0) - mean * slope
+    shape = (-1, *(1,) * (x.ndim - 2))
+    return x * slope.to(x.dtype).reshape(shape) + offset.to(x.dtype).reshape(shape)
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:

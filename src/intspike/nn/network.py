@@ -274,6 +274,15 @@ class Network(torch.nn.Module):
         """Spikes of the last layer [T, B, K] for inputs [T, B, ...]."""
         return self._run(x)[0]
 
+    def forward_with_rates(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Spikes of the last layer, and the firing rates of every layer, both with gradients.
+
+        A rate is the mean of a neuron's spikes over the T timesteps and B samples of this call, in 0..D, in the shape
+        of its layer [C, ...].
+        """
+        y, spikes, _ = self._run(x)
+        return y, {name: _rates(v) for name, v in spikes.items()}
+
     def record(self, x: Tensor) -> Record:
         """Everything the network does on inputs [T, B, ...], without gradients."""
         with torch.no_grad():
@@ -366,6 +375,10 @@ def _tensor(v: Value, scale: float = 1.0) -> Tensor:
     if isinstance(v, Tensor):
         return v
     return v.tensor() if scale == 1 else v.tensor() * scale
+
+
+def _rates(v: Value) -> Tensor:
+    return v.rates() if isinstance(v, Frames) else v.sum((0, 1)) / max(1, v.shape[0] * v.shape[1])
 
 
 def _called(n: fx.Node) -> str:
