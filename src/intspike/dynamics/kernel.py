@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,14 +26,19 @@ from .network import IntegerNetwork, Ints
 
 _LANES = (("int16_t", np.int16), ("int32_t", np.int32), ("int64_t", np.int64))
 _FOLDED = ("gain", "bias", "u.shift", "leak.shift")  # the same for all neurons: constants of the text
+_INT = ctypes.c_int64
+MOST_BY_FOURS = 512  # neurons whose tables stay in a cache
 CHUNK = 1 << 18  # timesteps between two looks at Ctrl-C
 
 
 class _Network(ctypes.Structure):
     _fields_ = [
-        ("n", ctypes.c_int64),
-        ("phases", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("starts", "sources", "weights", "columns", "drive", "theta", "reset")),
+        *((name, _INT) for name in ("n", "padded", "phases")),
+        *((name, ctypes.c_void_p) for name in ("starts", "sources", "weights", "columns")),
+        ("fours", _INT),
+        *((name, ctypes.c_void_p) for name in ("drive", "theta", "reset")),
+        *((name, _INT) for name in ("groups", "chunk")),
+        ("tables", ctypes.c_void_p),
     ]  # fmt: skip
 
 
@@ -60,56 +64,53 @@ class Kernel:
         """Pointer to the network, the argument `net` of every function."""
         return ctypes.byref(self._struct)
 
+    def buffers(self, *states: Ints) -> NDArray[Any]:
+        """Room for the functions that move single states, [5, padded], holding these states first."""
+        made = _aligned(np.zeros((5, self._struct.padded), np.int64), self.lane)
+        made[: len(states), : self.network.neurons] = states
+        return made
+
     def advance(self, states: Ints, steps: int, phase: int, threads: int) -> Ints:
         """States [B, N] after so many timesteps."""
         blocks = -(-len(states) // self.block)
         padded = np.zeros((blocks * self.block, self.network.neurons), self.lane)
         padded[: len(states)] = states
-        failed = np.zeros(blocks, np.int32)
 
         def work(first: int, last: int) -> None:
-            for b, count in _portions(first, last, steps):
-                failed[b] |= self._advance(padded, b, count, phase)
+            at_once = max(1, CHUNK // steps)
+            for block in range(first, last, at_once):
+                for begun in range(0, steps, CHUNK):
+                    _memory(
+                        self.library.advance(
+                            _INT(block), _INT(min(last, block + at_once)), self.net, _INT(min(CHUNK, steps - begun)),
+                            _INT((phase + begun) % self.network.phases), ctypes.c_void_p(padded.ctypes.data),
+                        )
+                    )  # fmt: skip
 
         split(work, blocks, threads)
-        _memory(failed)
         return padded[: len(states)].astype(np.int64)
-
-    def _advance(self, padded: NDArray[Any], block: int, steps: tuple[int, int], phase: int) -> int:
-        begun, count = steps
-        at = (phase + begun) % self.network.phases
-        return self.library.advance(
-            ctypes.c_int64(block), ctypes.c_int64(block + 1), self.net, ctypes.c_int64(count), ctypes.c_int64(at),
-            ctypes.c_void_p(padded.ctypes.data),
-        )  # fmt: skip
 
     def successors(self, threads: int) -> NDArray[np.uint32]:
         """The index of every state's successor, [P * 2^(bits * N)]; see `graph`."""
         each = self.network.size // self.network.phases
         blocks = -(-each // self.block) * self.network.phases
         following = np.empty(self.network.size, np.uint32)
-        failed = np.zeros(blocks, np.int32)
 
         def work(first: int, last: int) -> None:
-            for start in range(first, last, 1 << 14):
-                failed[start] = self.library.successors(
-                    ctypes.c_int64(start), ctypes.c_int64(min(last, start + (1 << 14))), self.net,
-                    ctypes.c_int64(each), ctypes.c_void_p(following.ctypes.data),
+            for start in range(first, last, CHUNK):
+                _memory(
+                    self.library.successors(
+                        _INT(start), _INT(min(last, start + CHUNK)), self.net, _INT(each),
+                        ctypes.c_void_p(following.ctypes.data),
+                    )
                 )  # fmt: skip
 
         split(work, blocks, threads)
-        _memory(failed)
         return following
 
 
-def _portions(first: int, last: int, steps: int) -> Iterator[tuple[int, tuple[int, int]]]:
-    for b in range(first, last):
-        for begun in range(0, steps, CHUNK):
-            yield b, (begun, min(CHUNK, steps - begun))
-
-
-def _memory(failed: NDArray[np.int32]) -> None:
-    if failed.any():
+def _memory(failed: int) -> None:
+    if failed:
         raise MemoryError("no memory for the states of a block; use a smaller network")
 
 
@@ -164,19 +165,71 @@ def _kernel(network: IntegerNetwork, cc: Compiler) -> Kernel:
     library = load(text, cc)
     library.block_size.restype = ctypes.c_int64
     library.meet.restype = ctypes.c_int64
+    library.vector_size.restype = ctypes.c_int64
+    return Kernel(
+        network, lane[1], library, int(library.block_size()), *_packed(network, numbers, lane[1], library)
+    )
+
+
+def _packed(
+    network: IntegerNetwork, numbers: dict[str, Ints], lane: Any, library: ctypes.CDLL
+) -> tuple[tuple[NDArray[Any], ...], _Network]:
+    """The network as the arrays of step.c, and the struct that points to them."""
+    n = network.neurons
+    vector = 2 * int(library.vector_size())  # groups of four go in pairs
+    padded = -(-n // vector) * vector
+    few = padded <= MOST_BY_FOURS
     entries = network.weights != 0
     starts = np.concatenate([[0], np.cumsum(entries.sum(1))]).astype(np.int64)
-    reset = numbers.get("reset", np.zeros(network.neurons, np.int64))
+    theta = np.full(padded, network.high + 1)
+    theta[:n] = numbers["theta"]
+    groups, chunk, tables = 0, 0, np.zeros(1, np.int8)
+    if library.has_tables() and (found := six_by_six(network.weights)) is not None:
+        tables, chunk = found
+        groups = tables.shape[1]
+    columns = np.zeros((padded, padded), np.int64)
+    columns[:n, :n] = network.weights.T
+    wide = lambda a: _aligned(np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, padded - n)]), lane)  # noqa: E731
     arrays = (
         starts,
         np.nonzero(entries)[1].astype(np.int64),
-        *(
-            np.ascontiguousarray(a, lane[1])
-            for a in (network.weights[entries], network.weights.T, network.drive, numbers["theta"], reset)
-        ),
+        np.ascontiguousarray(network.weights[entries], lane),
+        _aligned(four_by_four(columns) if few else columns[:n], lane),
+        wide(network.drive),
+        _aligned(theta, lane),
+        wide(numbers.get("reset", np.zeros(n, np.int64))),
+        tables,
     )
-    struct = _Network(network.neurons, network.phases, *(a.ctypes.data for a in arrays))
-    return Kernel(network, lane[1], library, int(library.block_size()), arrays, struct)
+    at = [a.ctypes.data for a in arrays]
+    return arrays, _Network(n, padded, network.phases, *at[:4], int(few), *at[4:7], groups, chunk, at[7])
+
+
+def _aligned(a: NDArray[Any], kind: Any) -> NDArray[Any]:
+    """A copy of a type that begins where a vector may."""
+    room = np.empty(a.size * np.dtype(kind).itemsize + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    made = room[start : start + room.size - 64].view(kind).reshape(a.shape)
+    made[...] = a
+    return made
+
+
+def four_by_four(columns: Ints) -> Ints:
+    """What four neurons send, by the 16 ways in which they fire: [N, N] to [N / 4, 16, N]."""
+    fires = np.arange(16)[:, None] >> np.arange(4) & 1
+    return fires @ columns.reshape(len(columns) // 4, 4, -1)
+
+
+def six_by_six(weights: Ints) -> tuple[NDArray[np.int8], int] | None:
+    """What every neuron receives from six neurons, by the 64 ways in which they fire: [N, ceil(N / 6), 64], and how many
+    such entries add up within eight bits; None where one does not fit."""
+    n = len(weights)
+    groups = -(-n // 6)
+    padded = np.zeros((n, 6 * groups), np.int64)
+    padded[:, :n] = weights
+    fires = np.arange(64) >> np.arange(6)[:, None] & 1
+    entries = padded.reshape(n, groups, 6) @ fires
+    most = int(np.abs(entries).max())
+    return (entries.astype(np.int8), 127 // max(1, most)) if most <= 127 else None
 
 
 def source(body: Body, bounds: Any, lane: str, folded: dict[str, int]) -> str:
@@ -207,10 +260,19 @@ static inline lane next_code(lane code, lane fired, lane current, lane theta, la
     return (lane)v{body.stores[0]};
 }}
 """
+    # the compilers that are used here shift negative numbers arithmetically, and vectorize nothing else
+    text = re.sub(r"return x >= 0 \? (.*) : .*;", r"return \1;", text)
     if lane != "int64_t":  # the proof says that nothing is wider than a lane
         text = re.sub(r"\bint32_t\b", "lane", text)
         text = re.sub(r"\buint32_t\b", f"u{lane}", text)
-    head = (
-        f"#include <stdint.h>\ntypedef {lane} lane;\n#define LOW ({codec.low})\n#define BITS {codec.bits}\n"
-    )
+    head = f"""\
+#if defined(__AVX512BW__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC target("prefer-vector-width=512") /* these loops are arithmetic alone: the widest vectors are fastest */
+#endif
+#include <stdint.h>
+typedef {lane} lane;
+#define LANE_BITS {lane.removeprefix("int").removesuffix("_t")}
+#define LOW ({codec.low})
+#define BITS {codec.bits}
+"""
     return head + text + Path(__file__).with_name("step.c").read_text("utf-8")

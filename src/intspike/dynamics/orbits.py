@@ -126,13 +126,8 @@ class _Compiled:
     def __init__(self, made: Kernel):
         self.made, self.network = made, made.network
 
-    def _buffers(self, *states: Ints) -> NDArray[np.generic]:
-        buffers = np.zeros((3, self.network.neurons), self.made.lane)
-        buffers[: len(states)] = np.stack(states)
-        return buffers
-
     def period(self, u: Ints, phase: int, budget: int) -> int | None:
-        buffers = self._buffers(u, u)
+        buffers = self.made.buffers(u, u)
         at = np.array([1, 0, phase, phase], np.int64)
         while True:
             left = _left(int(at[0]), int(at[1]), budget)
@@ -156,10 +151,10 @@ class _Compiled:
         )  # fmt: skip
 
     def transient(self, u: Ints, phase: int, period: int, most: int) -> tuple[int | None, Ints]:
-        ahead = self._buffers(u)
+        ahead = self.made.buffers(u)
         for begun in range(0, period, CHUNK):
             self._follow(ahead, (phase + begun) % self.network.phases, min(CHUNK, period - begun))
-        buffers = self._buffers(u, ahead[0].astype(np.int64))
+        buffers = self.made.buffers(u, ahead[0, : len(u)].astype(np.int64))
         done = 0
         while done <= most:
             portion = min(CHUNK, most - done)
@@ -168,13 +163,13 @@ class _Compiled:
                 ctypes.c_int64((phase + done) % self.network.phases), ctypes.c_int64(portion),
             )  # fmt: skip
             if met >= 0:
-                return done + int(met), buffers[0].astype(np.int64)
+                return done + int(met), buffers[0, : len(u)].astype(np.int64)
             done += portion + 1  # both stand one timestep behind the last comparison
         return None, u
 
     def least(self, first: Ints, phase: int, period: int) -> Ints:
-        buffers = self._buffers(first)
-        least, seen = buffers[0].copy(), 0
+        buffers = self.made.buffers(first)
+        least, seen = buffers[0, : len(first)].copy(), 0
         for begun in range(0, period, CHUNK):
             at = (phase + begun) % self.network.phases
             seen = self._follow(buffers, at, min(CHUNK, period - begun), least=least, seen=seen)
@@ -182,7 +177,7 @@ class _Compiled:
 
     def sent(self, first: Ints, period: int) -> tuple[NDArray[np.uint8], int]:
         words, rails = np.empty((period, self.network.neurons), np.uint8), np.zeros(1, np.int64)
-        buffers = self._buffers(first)
+        buffers = self.made.buffers(first)
         for begun in range(0, period, CHUNK):
             count = min(CHUNK, period - begun)
             at = begun % self.network.phases

@@ -4,10 +4,15 @@
    next_code(...)    one neuron's timestep: its code, last output (0 or 1), current, threshold and reset
    LOW, BITS         the lowest code, and the width of a code
 
-   Weights come twice: by rows of nonzero entries for many states, transposed and dense for one. */
+   Weights come in two ways: by rows of nonzero entries for many states, by what one neuron or four send for one.
+   Arrays over neurons that one state meets are padded with neurons that never fire, to whole vectors. */
 
 #include <stdlib.h>
 #include <string.h>
+#if LANE_BITS == 16 && defined(__AVX512VBMI__) && defined(__AVX512BW__)
+#include <immintrin.h>
+#define TABLES
+#endif
 
 typedef lane vec __attribute__((vector_size(64)));
 #define PER (64 / (int64_t)sizeof(lane)) /* states in a vector */
@@ -15,23 +20,108 @@ typedef lane vec __attribute__((vector_size(64)));
 #define BLOCK (VECS * PER)
 
 typedef struct {
-    int64_t n, phases;
+    int64_t n, padded, phases;
     const int64_t *starts;   /* [N + 1] into sources and weights */
     const int64_t *sources;
     const lane *weights;
-    const lane *columns;     /* [N, N], row j holds what j sends */
-    const lane *drive;       /* [P, N] */
+    const lane *columns;     /* [N, padded], row j holds what j sends; or, where `fours`, */
+    int64_t fours;           /* [padded / 4, 16, padded]: what four neurons send, by which of them fire */
+    const lane *drive;       /* [P, padded] */
     const lane *theta, *reset;
+    int64_t groups, chunk;   /* of the tables below; no groups: there are none */
+    const int8_t *tables;    /* [N, groups, 64]: what neuron i receives from six neurons, by which of them fire */
 } network;
 
 /* --- many states ----------------------------------------------------------------------------------------- */
 
-/* One timestep of a block: u [N][VECS]; fired [N][VECS] is space for masks of all ones. */
+static inline void update(const network *net, int64_t i, vec *u, const vec *sum)
+{
+    const lane theta = net->theta[i], reset = net->reset[i];
+    lane *code = (lane *)u;
+    const lane *current = (const lane *)sum;
+    for (int64_t l = 0; l < BLOCK; l++)
+        code[l] = next_code(code[l], (lane)(code[l] >= theta), current[l], theta, reset);
+}
+
+#ifdef TABLES
+#define HALVES (VECS / 2) /* a byte a state: half as many registers */
+
+/* Which of the six neurons of every group fire, as a number below 64, for every state: [groups][HALVES]. */
+static void firing(const network *net, vec (*u)[VECS], __m512i (*which)[HALVES])
+{
+    for (int64_t g = 0; g < net->groups; g++) {
+        __m512i index[HALVES];
+        for (int h = 0; h < HALVES; h++)
+            index[h] = _mm512_setzero_si512();
+        for (int64_t j = 6 * g; j < net->n && j < 6 * g + 6; j++) {
+            const __m512i theta = _mm512_set1_epi16(net->theta[j]), bit = _mm512_set1_epi8((char)(1 << (j - 6 * g)));
+            for (int h = 0; h < HALVES; h++) {
+                const __mmask64 low = _mm512_cmpge_epi16_mask((__m512i)u[j][2 * h], theta);
+                const __mmask64 high = _mm512_cmpge_epi16_mask((__m512i)u[j][2 * h + 1], theta);
+                index[h] = _mm512_mask_add_epi8(index[h], low | high << 32, index[h], bit);
+            }
+        }
+        for (int h = 0; h < HALVES; h++)
+            which[g][h] = index[h];
+    }
+}
+
+/* `targets` neurons from i on: a shuffle looks six neurons up for 64 states at once, and `chunk` of what it finds add
+   up within eight bits. */
+static inline __attribute__((always_inline)) void step_targets(
+    const network *net, int64_t i, const int targets, vec (*u)[VECS], __m512i (*which)[HALVES], const lane *drive)
+{
+    const int64_t groups = net->groups;
+    const int8_t *table = net->tables + i * groups * 64;
+    vec sum[4][VECS];
+    for (int t = 0; t < targets; t++)
+        for (int k = 0; k < VECS; k++)
+            sum[t][k] = (vec){0} + drive[i + t];
+    for (int64_t g = 0; g < groups;) {
+        const int64_t end = groups - g > net->chunk ? g + net->chunk : groups;
+        __m512i part[4][HALVES];
+        for (int t = 0; t < targets; t++)
+            for (int h = 0; h < HALVES; h++)
+                part[t][h] = _mm512_setzero_si512();
+        for (; g < end; g++)
+            for (int t = 0; t < targets; t++) {
+                const __m512i entries = _mm512_loadu_si512(table + (t * groups + g) * 64);
+                for (int h = 0; h < HALVES; h++)
+                    part[t][h] = _mm512_add_epi8(part[t][h], _mm512_permutexvar_epi8(which[g][h], entries));
+            }
+        for (int t = 0; t < targets; t++)
+            for (int h = 0; h < HALVES; h++) {
+                sum[t][2 * h] += (vec)_mm512_cvtepi8_epi16(_mm512_castsi512_si256(part[t][h]));
+                sum[t][2 * h + 1] += (vec)_mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(part[t][h], 1));
+            }
+    }
+    for (int t = 0; t < targets; t++)
+        update(net, i + t, u[i + t], sum[t]);
+}
+
+static void step_tables(const network *net, vec (*u)[VECS], __m512i (*which)[HALVES], const lane *drive)
+{
+    firing(net, u, which);
+    int64_t i = 0;
+    for (; i + 4 <= net->n; i += 4)
+        step_targets(net, i, 4, u, which, drive);
+    for (; i < net->n; i++)
+        step_targets(net, i, 1, u, which, drive);
+}
+#endif
+
+/* One timestep of a block: u [N][VECS]; fired [N][VECS] is space. */
 static void step_block(const network *net, vec (*u)[VECS], vec (*fired)[VECS], const lane *drive)
 {
+#ifdef TABLES
+    if (net->groups) {
+        step_tables(net, u, (__m512i(*)[HALVES])(void *)fired, drive);
+        return;
+    }
+#endif
     for (int64_t j = 0; j < net->n; j++)
         for (int k = 0; k < VECS; k++)
-            fired[j][k] = (vec)(u[j][k] >= net->theta[j]);
+            fired[j][k] = (vec)(u[j][k] >= net->theta[j]); /* all ones where it fires */
     for (int64_t i = 0; i < net->n; i++) {
         vec sum[VECS];
         for (int k = 0; k < VECS; k++)
@@ -42,16 +132,12 @@ static void step_block(const network *net, vec (*u)[VECS], vec (*fired)[VECS], c
             for (int k = 0; k < VECS; k++)
                 sum[k] += mask[k] & w;
         }
-        const lane theta = net->theta[i], reset = net->reset[i];
-        lane *code = (lane *)u[i];
-        const lane *current = (const lane *)sum, *sent = (const lane *)fired[i];
-        for (int64_t l = 0; l < BLOCK; l++)
-            code[l] = next_code(code[l], (lane)(-sent[l]), current[l], theta, reset);
+        update(net, i, u[i], sum);
     }
 }
 
 /* Room for two blocks at a multiple of 64 bytes inside `raw`, which the caller frees. */
-static vec (*space(int64_t n, char **raw))[VECS]
+static vec (*blocks_of(int64_t n, char **raw))[VECS]
 {
     *raw = malloc((size_t)n * 2 * VECS * 64 + 64);
     return *raw ? (vec(*)[VECS])(*raw + (64 - (uintptr_t)*raw % 64)) : 0;
@@ -62,7 +148,7 @@ int32_t advance(int64_t first, int64_t last, const network *net, int64_t steps, 
 {
     const int64_t n = net->n;
     char *raw;
-    vec (*u)[VECS] = space(n, &raw);
+    vec (*u)[VECS] = blocks_of(n, &raw);
     if (!u)
         return -1;
     for (int64_t b = first; b < last; b++) {
@@ -71,7 +157,7 @@ int32_t advance(int64_t first, int64_t last, const network *net, int64_t steps, 
             for (int64_t i = 0; i < n; i++)
                 ((lane *)u[i])[l] = at[l * n + i];
         for (int64_t t = 0; t < steps; t++)
-            step_block(net, u, u + n, net->drive + (phase + t) % net->phases * n);
+            step_block(net, u, u + n, net->drive + (phase + t) % net->phases * net->padded);
         for (int64_t l = 0; l < BLOCK; l++)
             for (int64_t i = 0; i < n; i++)
                 at[l * n + i] = ((lane *)u[i])[l];
@@ -85,13 +171,27 @@ int64_t block_size(void)
     return BLOCK;
 }
 
+int64_t vector_size(void)
+{
+    return PER;
+}
+
+int32_t has_tables(void)
+{
+#ifdef TABLES
+    return 1;
+#else
+    return 0;
+#endif
+}
+
 /* The successor of every state of blocks first..last-1, as indices; `states` of them exist at each phase. */
 int32_t successors(int64_t first, int64_t last, const network *net, int64_t states, uint32_t *next)
 {
     const int64_t n = net->n, blocks = (states + BLOCK - 1) / BLOCK;
     const uint32_t mask = ((uint32_t)1 << BITS) - 1;
     char *raw;
-    vec (*u)[VECS] = space(n, &raw);
+    vec (*u)[VECS] = blocks_of(n, &raw);
     if (!u)
         return -1;
     for (int64_t b = first; b < last; b++) {
@@ -100,7 +200,7 @@ int32_t successors(int64_t first, int64_t last, const network *net, int64_t stat
         for (int64_t i = 0; i < n; i++)
             for (int64_t l = 0; l < BLOCK; l++)
                 ((lane *)u[i])[l] = (lane)((int32_t)(((uint32_t)(start + l) >> (BITS * (n - 1 - i))) & mask) + (LOW));
-        step_block(net, u, u + n, net->drive + phase * n);
+        step_block(net, u, u + n, net->drive + phase * net->padded);
         uint32_t index[BLOCK] = {0};
         for (int64_t i = 0; i < n; i++)
             for (int64_t l = 0; l < BLOCK; l++)
@@ -116,19 +216,51 @@ int32_t successors(int64_t first, int64_t last, const network *net, int64_t stat
 
 /* --- one state -------------------------------------------------------------------------------------------- */
 
-static void step_one(const network *net, lane *restrict u, lane *restrict sum, int64_t phase)
+/* What four neurons send: each vector of sums is added up in a register. `space` takes the rows, as offsets. */
+static void sum_fours(const network *net, const lane *u, lane *sum, const lane *drive, lane *space)
 {
-    const int64_t n = net->n;
-    memcpy(sum, net->drive + phase * n, (size_t)n * sizeof(lane));
-    for (int64_t j = 0; j < n; j++)
+    const int64_t padded = net->padded, groups = padded / 4;
+    uint8_t *fired = (uint8_t *)space;
+    uint32_t *rows = (uint32_t *)(void *)(fired + padded);
+    for (int64_t j = 0; j < padded; j++)
+        fired[j] = u[j] >= net->theta[j];
+    for (int64_t g = 0; g < groups; g++) {
+        uint32_t four;
+        memcpy(&four, fired + 4 * g, 4);
+        rows[g] = (uint32_t)((g * 16 + ((four * 0x10204080u) >> 28)) * padded); /* the four lowest bits, side by side */
+    }
+    for (int64_t i = 0; i < padded; i += PER) {
+        vec a = *(const vec *)(const void *)(drive + i), b = {0};
+        for (int64_t g = 0; g < groups; g += 2) {
+            a += *(const vec *)(const void *)(net->columns + rows[g] + i);
+            b += *(const vec *)(const void *)(net->columns + rows[g + 1] + i);
+        }
+        *(vec *)(void *)(sum + i) = a + b;
+    }
+}
+
+static void sum_columns(const network *net, const lane *u, lane *restrict sum, const lane *drive)
+{
+    memcpy(sum, drive, (size_t)net->padded * sizeof(lane));
+    for (int64_t j = 0; j < net->n; j++)
         if (u[j] >= net->theta[j]) {
-            const lane *restrict w = net->columns + j * n;
-            for (int64_t i = 0; i < n; i++)
+            const lane *restrict w = net->columns + j * net->padded;
+            for (int64_t i = 0; i < net->padded; i++)
                 sum[i] = (lane)(sum[i] + w[i]);
         }
+}
+
+/* One timestep of a state [padded]; space [3, padded]. */
+static void step_one(const network *net, lane *restrict u, lane *restrict space, int64_t phase)
+{
+    const lane *drive = net->drive + phase * net->padded;
+    if (net->fours)
+        sum_fours(net, u, space, drive, space + net->padded);
+    else
+        sum_columns(net, u, space, drive);
     const lane *restrict theta = net->theta, *restrict reset = net->reset;
-    for (int64_t i = 0; i < n; i++)
-        u[i] = next_code(u[i], (lane)(u[i] >= theta[i]), sum[i], theta[i], reset[i]);
+    for (int64_t i = 0; i < net->padded; i++)
+        u[i] = next_code(u[i], (lane)(u[i] >= theta[i]), space[i], theta[i], reset[i]);
 }
 
 static int64_t after(const network *net, int64_t phase)
@@ -143,19 +275,19 @@ static int same(const network *net, const lane *a, const lane *b)
 
 /* Brent's search for the period, at most `most` timesteps further.
 
-   buffers [3, N]: the state waited for, the state that moves, space; at [4]: the power of two, timesteps since it
+   buffers [5, padded]: the state waited for, the state that moves, space for three more; at [4]: the power of two, timesteps since it
    waits, the phases of both. Returns 1 when the period is found (at[1]), else 0. */
 int32_t brent(const network *net, lane *buffers, int64_t *at, int64_t most)
 {
-    lane *waits = buffers, *moves = buffers + net->n, *sum = buffers + 2 * net->n;
+    lane *waits = buffers, *moves = buffers + net->padded, *space = buffers + 2 * net->padded;
     while (most-- > 0) {
         if (at[0] == at[1]) {
-            memcpy(waits, moves, (size_t)net->n * sizeof(lane));
+            memcpy(waits, moves, (size_t)net->padded * sizeof(lane));
             at[2] = at[3];
             at[0] *= 2;
             at[1] = 0;
         }
-        step_one(net, moves, sum, at[3]);
+        step_one(net, moves, space, at[3]);
         at[3] = after(net, at[3]);
         at[1]++;
         if (at[2] == at[3] && same(net, waits, moves))
@@ -168,12 +300,12 @@ int32_t brent(const network *net, lane *buffers, int64_t *at, int64_t most)
    They are a period apart, so their phases are equal. */
 int64_t meet(const network *net, lane *buffers, int64_t phase, int64_t most)
 {
-    lane *a = buffers, *b = buffers + net->n, *sum = buffers + 2 * net->n;
+    lane *a = buffers, *b = buffers + net->padded, *space = buffers + 2 * net->padded;
     for (int64_t t = 0; t <= most; t++) {
         if (same(net, a, b))
             return t;
-        step_one(net, a, sum, phase);
-        step_one(net, b, sum, phase);
+        step_one(net, a, space, phase);
+        step_one(net, b, space, phase);
         phase = after(net, phase);
     }
     return -1;
@@ -188,7 +320,7 @@ int32_t follow(
     int64_t *rails)
 {
     const int64_t n = net->n;
-    lane *u = buffers, *sum = buffers + 2 * n;
+    lane *u = buffers, *space = buffers + 2 * net->padded;
     for (int64_t t = 0; t < steps; t++) {
         if (words)
             for (int64_t i = 0; i < n; i++)
@@ -204,7 +336,7 @@ int32_t follow(
         if (rails)
             for (int64_t i = 0; i < n; i++)
                 *rails += u[i] == (LOW) + (int32_t)(((uint32_t)1 << BITS) - 1) || ((LOW) < 0 && u[i] == (LOW));
-        step_one(net, u, sum, phase);
+        step_one(net, u, space, phase);
         phase = after(net, phase);
     }
     return seen;
