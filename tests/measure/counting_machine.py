@@ -129,7 +129,7 @@ class Machine:
             sums[p] = 0
             self.count(n.name, cause("states"), "write", w, w * size)
         values = self.read(n.source)
-        for p, value in values.items():
+        for value in values.values():
             if value:
                 self.count(n.name, cause("spikes"), "read", *self.event(source), not fed)
                 for operation in ("add", "add", "multiply", "multiply") if isinstance(n, Conv) else ():

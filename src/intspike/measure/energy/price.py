@@ -135,7 +135,7 @@ def _access(c: Count, table: Coefficients) -> Span:
         return cost(replace(c, operation="access"), table)
     words = [replace(e, energy=e.energy * Fraction(c.bits, e.bits)) for e in listed]
     # off the chip everything finds room
-    sizes = [Fraction(min(float(e.kib or 0) * 8192, c.memory + 1)) for e in listed]
+    sizes = [Fraction(c.memory + 1) if e.kib == float("inf") else Fraction(e.kib or 0) * 8192 for e in listed]
     found = _between(words, sizes, Fraction(c.memory), 1)
     if found is None:
         raise table.lacks(f"'access' to {c.memory / 8192:.0f} KiB", c.layer)

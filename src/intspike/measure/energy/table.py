@@ -196,7 +196,9 @@ def _entry(e: Mapping[str, Any], machine: str, file: _File, i: int) -> Coefficie
         raise file.at(i, "unit", f"the unit of {operation} must be one of {', '.join(UNITS)}, not {unit!r}")
     value = _number(e.get("value"))
     if value is None:
-        raise file.at(i, "value", f"the value of {operation} must be a number from 0, not {e.get('value')!r}")
+        raise file.at(
+            i, "value", f"the value of {operation} must be a number from 0, not {_shown(e.get('value'))}"
+        )
     ends = e.get("range")
     low, high = (_number(x) for x in ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
     if low is None or high is None or not low <= value <= high:
@@ -215,6 +217,10 @@ def _entry(e: Mapping[str, Any], machine: str, file: _File, i: int) -> Coefficie
         raise file.at(i, "kib", f"kib of {operation} must be {ask}, not {kib}")
     factor = UNITS[unit]
     return Coefficient(operation, Span(low * factor, value * factor, high * factor), source, bits, size)
+
+
+def _shown(x: object) -> str:
+    return str(x) if isinstance(x, Decimal) else repr(x)
 
 
 def _number(x: object) -> Fraction | None:
