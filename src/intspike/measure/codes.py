@@ -36,15 +36,36 @@ def decay(node: Neuron, state: str = "u") -> tuple[Ints, Ints]:
 
 def _fires(node: Neuron, state: str, codes: Ints) -> Ints:
     channel = np.arange(codes.shape[1])
-    if f"{state}.levels" in node.parameters:
-        value = node.parameters[f"{state}.levels"][channel, codes]
-    else:
-        value = codes << node.parameters[f"{state}.shift"][channel]
+    value = levels(node, state)[codes - node.body.codec(state).low, channel]
     total = np.zeros_like(codes)
     for name, theta in node.parameters.items():
         if name == "theta" or name.startswith("theta."):
             total = total + (value >= theta[channel] + int(node.body.strict))
     return total
+
+
+def levels(node: Neuron, state: str = "u") -> Ints:
+    """What every code stands for in every channel, in LSB of the membrane, lowest code first: [K, C]."""
+    if f"{state}.levels" in node.parameters:
+        return node.parameters[f"{state}.levels"].T
+    codec = node.body.codec(state)
+    return np.arange(codec.low, codec.high + 1)[:, None] << node.parameters[f"{state}.shift"][None, :]
+
+
+def membranes(node: Neuron, codes: NDArray[np.integer], spikes: NDArray[np.integer]) -> Ints:
+    """The membrane potentials that stored codes stand for, in LSB: [T, B, C, ...].
+
+    Where a codec stores the membrane after its reset, what fired is that and what the reset took: L[code] + reset * s.
+
+    Args:
+        codes, spikes: of a trace, [T, B, C, ...].
+    """
+    codec = node.body.codec("u")
+    channel = np.arange(codes.shape[2]).reshape(-1, *(1,) * (codes.ndim - 3))
+    made = levels(node)[codes.astype(np.int64) - codec.low, channel]
+    if codec.stores == "before reset":
+        return made
+    return made + node.parameters["theta"][channel] * spikes
 
 
 def stuck_codes(node: Neuron, state: str = "u") -> dict[int, int]:

@@ -17,6 +17,7 @@ from ..ir import Neuron, Program
 from ..lower.lower import Lowering
 from ..measure import size_bits
 from ..measure.codes import decay
+from ..measure.codes import levels as levels_of
 from ..ops import Table as TableCodec
 from .fashion_mnist import MAIN, REFERENCE, VARIANTS, Result
 from .report import MembraneTrace, QuantizerPicture, Raster, ReportContent, Table, Variant
@@ -123,12 +124,11 @@ def _levels(node: Neuron, channel: int) -> tuple[Reals, Reals, int]:
     """Levels and boundaries of one channel in units of theta, and the index of rest."""
     theta = float(node.parameters["theta"][channel])
     codec = node.body.codec("u")
+    levels = levels_of(node)[:, channel]
     if isinstance(codec, TableCodec):
-        levels, edges = node.parameters["u.levels"][channel], node.parameters["u.boundaries"][channel]
+        edges = node.parameters["u.boundaries"][channel]
     else:
-        shift = int(node.parameters["u.shift"][channel])
-        levels = np.arange(codec.low, codec.high + 1) << shift
-        edges = levels[1:] - ((1 << shift) >> 1)
+        edges = levels[1:] - ((1 << int(node.parameters["u.shift"][channel])) >> 1)
     return levels / theta, edges / theta, codec.rest - codec.low
 
 
