@@ -3,6 +3,8 @@
 A new data set is a new file here that returns a Dataset, and one line below.
 """
 
+from .augment import Augment
+from .cifar import cifar10, cifar100
 from .dataset import Dataset, Split, subset
 from .delayed_match import delayed_match
 from .download import get_fashion_mnist
@@ -16,9 +18,12 @@ from .spoken_digits import spoken_digits
 from .timed import by_rows
 
 __all__ = [
+    "Augment",
     "Dataset",
     "Split",
     "by_rows",
+    "cifar10",
+    "cifar100",
     "delayed_match",
     "dvs_gesture",
     "fashion_mnist",
