@@ -65,6 +65,15 @@ def better_of(layer: str, rate: float) -> str:
     return f"better path, {layer} at {round(100 * rate)} %"
 
 
+NUMPY = "numpy"
+DYNAMICS_NEURONS = (32, 64, 128)
+
+
+def naive_of(neurons: int) -> str:
+    """The peer of a network of so many neurons: numpy, one state at a time."""
+    return f"numpy, N = {neurons}"
+
+
 _NET = "SQUAT Fashion-MNIST net, T = 25"
 
 BENCHMARKS = (
@@ -154,6 +163,27 @@ BENCHMARKS = (
         # at most 5 % slower than the better path
         tuple(Goal(better_of(layer, rate), 0.952, "1") for layer in SWITCH_LAYERS for rate in SWITCH_RATES),
         rounds=11,
+    ),
+    Benchmark(
+        "dynamics-batch",
+        "a million timesteps of a recurrent network, 8 bits, dense weights, many states at once",
+        "dynamics",
+        tuple(Goal(naive_of(n), g) for n, g in zip(DYNAMICS_NEURONS, (10_000, 5_000, 2_500), strict=True)),
+        rounds=5,
+    ),
+    Benchmark(
+        "dynamics-one",
+        "a million timesteps of one state of 64 neurons, by the search for its cycle",
+        "dynamics",
+        (Goal(NUMPY, 300),),
+        rounds=5,
+    ),
+    Benchmark(
+        "dynamics-graph",
+        "every attractor, basin and transient of 2^20 states",
+        "dynamics",
+        (Goal(NUMPY, None),),
+        rounds=3,
     ),
 )
 

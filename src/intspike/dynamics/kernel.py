@@ -220,8 +220,8 @@ def four_by_four(columns: Ints) -> Ints:
 
 
 def six_by_six(weights: Ints) -> tuple[NDArray[np.int8], int] | None:
-    """What every neuron receives from six neurons, by the 64 ways in which they fire: [N, ceil(N / 6), 64], and how many
-    such entries add up within eight bits; None where one does not fit."""
+    """What every neuron receives from six neurons, by the 64 ways in which they fire: [N, ceil(N / 6), 64], and how
+    many such entries add up within eight bits; None where one does not fit."""
     n = len(weights)
     groups = -(-n // 6)
     padded = np.zeros((n, 6 * groups), np.int64)
