@@ -1,9 +1,9 @@
 """Measures: traces and programs to numbers. A new one is a new file here and one line below."""
 
+from . import energy as energy
 from .drift import Cost as Cost
 from .drift import Drift as Drift
 from .drift import drift as drift
-from . import energy as energy
 from .firing import FiringCounts as FiringCounts
 from .firing import FiringReport as FiringReport
 from .firing import LayerFiring as LayerFiring
@@ -19,6 +19,8 @@ from .memory import NodeSize as NodeSize
 from .memory import Packing as Packing
 from .memory import SizeReport as SizeReport
 from .memory import size_bits as size_bits
+from .neurobench import NeuroBench as NeuroBench
+from .neurobench import neurobench as neurobench
 from .spikes import counts as counts
 from .spikes import dead as dead
 from .spikes import emd as emd
