@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from intspike import nn
 from intspike.errors import BadInput
-from intspike.nn.ranges import REACHES
+from intspike.nn.ranges import LOW
 from intspike.quant import LearnedLevels, QuantConfig, ThresholdCentred, Uniform, UniformState
 
 
@@ -48,8 +48,8 @@ def test_no_offered_range_is_better(seed, state):
     first, last = (g.name for g in net.layers)
     for layer, others in ((first, {}), (last, {first: {"state": found.of(first).state}})):
         best = differing(net, found, x, layer)
-        for times in REACHES[1:]:
-            tried = {layer: {"state": state.reaching(state.fractions[0] * times)}}
+        for times in LOW:
+            tried = {layer: {"state": state.reaching(low=times)}}
             offered = QuantConfig(Uniform(8), state, overrides={**others, **tried})
             assert best <= differing(net, offered, x, layer)
         assert best <= differing(net, QuantConfig(Uniform(8), state, overrides=others), x, layer)
@@ -69,6 +69,24 @@ def test_a_neuron_driven_far_below_rest_gets_a_longer_range():
     layer = net.layers[0].name
     assert found.of(layer).state.fractions[0] <= -12
     assert differing(net, found, x, layer) < differing(net, config, x, layer)
+
+
+def test_a_neuron_driven_far_above_the_threshold_gets_a_longer_range():
+    """One timestep lifts it to nine thresholds; stored before reset, it answers with spikes for many timesteps."""
+    model = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), nn.LIF(beta=0.99))
+    with torch.no_grad():
+        model[0].weight.fill_(9.0)
+    net = nn.Network(model).eval()
+    x = torch.zeros(20, 1, 1, dtype=torch.uint8)
+    x[0] = 1
+    layer = net.layers[0].name
+    for state in (UniformState(8), ThresholdCentred(8, "before reset")):
+        config = QuantConfig(Uniform(8), state)
+        found = nn.fit_ranges(net, config, x)
+        assert found.of(layer).state.fractions[-1] > 8
+        assert differing(net, found, x, layer) < differing(net, config, x, layer)
+    after = QuantConfig(Uniform(8), ThresholdCentred(8))
+    assert differing(net, nn.fit_ranges(net, after, x), x, layer) > 5  # nothing stays above the threshold
 
 
 def test_other_fields_and_overrides_stay():
@@ -106,20 +124,34 @@ def test_what_cannot_be_fitted_is_refused():
         nn.fit_ranges(net, config, [])
 
 
-@given(
-    low=st.floats(-64, -0.01), bits=st.integers(4, 8), stores=st.sampled_from(["after reset", "before reset"])
+EVEN = {"bits": st.integers(4, 8), "stores": st.sampled_from(["after reset", "before reset"])}
+
+
+@given(low=st.floats(0.01, 64), **EVEN)
+def test_even_levels_reach_as_far_below_rest_as_told(low, bits, stores):
+    usual = ThresholdCentred(bits, stores)
+    reached = usual.reaching(low=low)
+    assert reached.fractions[0] == -low
+    assert [x for x in reached.fractions if x >= 0] == [x for x in usual.fractions if x >= 0]
+
+
+@given(high=st.floats(1, 64), state=st.sampled_from([UniformState(6), ThresholdCentred(6, "before reset")]))
+def test_levels_stored_before_reset_reach_above_the_threshold_as_far_as_told(high, state):
+    reached = state.reaching(high=high)
+    top, usual = reached.fractions[-1], state.fractions[-1]
+    if isinstance(state, ThresholdCentred):
+        assert top - 1 == pytest.approx((usual - 1) * high)
+        assert [x for x in reached.fractions if x <= 1] == [x for x in state.fractions if x <= 1]
+    else:
+        assert reached.high == state.high * high
+        assert top >= usual
+
+
+@pytest.mark.parametrize(
+    "ends", [(0.0, 2.5), (float("nan"), 2.5), (-float("inf"), 2.5), (-2.0, 1.0), (-2.0, float("inf"))]
 )
-def test_even_levels_reach_where_they_are_told(low, bits, stores):
-    state = ThresholdCentred(bits, stores).reaching(low)
-    assert state.fractions[0] == low
-    assert [x for x in state.fractions if x >= 0] == [
-        x for x in ThresholdCentred(bits, stores).fractions if x >= 0
-    ]
-
-
-@pytest.mark.parametrize("ends", [(0.0, 2.5), (float("nan"), 2.5), (-float("inf"), 2.5), (-2.0, 3.0)])
 def test_ends_that_even_levels_cannot_have_are_refused(ends):
-    with pytest.raises(BadInput):
+    with pytest.raises(BadInput, match="ends must lie below 0 and above 1"):
         ThresholdCentred(4, ends=ends)
     with pytest.raises(BadInput, match="ends is of the curved spacings"):
         ThresholdCentred(2, ends=(-2.0, 2.5))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import BadInput
+from ..errors import BadInput, RangeExceeded
 from ..quant import QuantConfig, StateQuantizer
+from .group import Group
 from .network import Network
 from .quantize import calibrate, calibration_inputs, quantize
 
-REACHES = (1, 2, 4, 8, 16, 32)  # times as far as the configuration says
+LOW = (2, 4, 8, 16, 32)  # times as far below rest as the configuration says
+HIGH = (2, 4, 8, 16)  # and above the threshold, where states are stored before the reset
 
 
 def fit_ranges(
@@ -27,12 +28,12 @@ def fit_ranges(
     timesteps: int = 25,
     seed: int = 0,
 ) -> QuantConfig:
-    """The configuration with an override for each layer whose membranes need levels further below rest.
+    """The configuration with an override for each layer whose membranes need levels further from the threshold.
 
-    Layer by layer, the lowest level moves to 1, 2, 4, ... 32 times what the configuration says, and the one with
-    which most spikes of the layer are those of the full-precision network is kept; of equals the nearest. The squared
-    error of the membrane would be the wrong measure: membranes far from the threshold dominate it, and those near it
-    decide spikes.
+    Layer by layer, the lowest level moves to 2, 4, ... 32 times what the configuration says, then the highest one
+    away from the threshold. The levels with which most spikes of the layer are those of the full-precision network
+    are kept, of equals the nearest. The squared error of the membrane would be the wrong measure: membranes far from
+    the threshold dominate it, and those near it decide spikes.
 
     Args:
         net: in full precision, trained.
@@ -53,35 +54,38 @@ def fit_ranges(
     made = quantize(full, config)
     found: dict[str, StateQuantizer] = {}
     for group in made.layers:
-        options = list(_further(group.state))
-        if len(options) < 2:
+        start = group.state
+        if start is None:
             continue
-        wrong: list[int] = []
-        for state in options:
-            group.neuron.store(state)
-            wrong.append(_differing(made, x, group.name, wanted[group.name]))
-        best = options[wrong.index(min(wrong))]
-        group.neuron.store(best)
-        if best is not options[0]:
+        best = start
+        if start.fractions[0] < 0:
+            best = _best(made, group, [best.reaching(low=times) for times in LOW], x, wanted[group.name])
+        best = _best(made, group, [best.reaching(high=times) for times in HIGH], x, wanted[group.name])
+        if best is not start:
             found[group.name] = best
     return _with_states(config, found)
 
 
-def _further(state: StateQuantizer | None) -> Iterator[StateQuantizer]:
-    """A state's quantizer and those that reach further below rest."""
-    if state is None:
-        return
-    yield state
-    low = state.fractions[0]
-    for times in REACHES[1:] if low < 0 else ():
-        further = state.reaching(low * times)
-        if further is not None:
-            yield further
-
-
-def _differing(net: Network, x: Tensor, layer: str, wanted: Tensor) -> int:
-    """How many spikes of a layer are not the wanted ones, with batch norms estimated anew."""
-    return int((calibrate(net, x).record(x).spikes[layer] != wanted).sum())
+def _best(
+    net: Network, group: Group, others: list[StateQuantizer | None], x: Tensor, wanted: Tensor
+) -> StateQuantizer:
+    """Of a group's own state and others, what leaves fewest spikes unlike the wanted ones; the group keeps it."""
+    assert group.state is not None
+    options = [group.state, *(s for s in others if s is not None)]
+    if len(options) == 1:
+        return group.state
+    best, least = group.state, None
+    for state in options:
+        group.neuron.store(state)
+        try:
+            spikes = calibrate(net, x).record(x).spikes[group.name]  # batch norms estimated anew
+        except RangeExceeded:  # so long a range that sums would not be exact
+            continue
+        wrong = int((spikes != wanted).sum())
+        if least is None or wrong < least:
+            best, least = state, wrong
+    group.neuron.store(best)
+    return best
 
 
 def _with_states(config: QuantConfig, states: dict[str, StateQuantizer]) -> QuantConfig:

@@ -26,15 +26,18 @@ BEFORE = {
 }
 
 
-def even(bits: int, stores: codec.Stores, low: float = -1.0) -> tuple[float, ...]:
+def even(bits: int, stores: codec.Stores, ends: tuple[float, float] = (-1.0, 3.0)) -> tuple[float, ...]:
     """Measured sets for 1 to 3 bits; from 4 bits evenly spaced on either side of rest.
 
-    After reset, 4 bits and more: low (1 - j / 2^(n-2)), then j / (3 * 2^(n-2)). Before reset: an eighth of the codes
+    After reset, 4 bits and more: -1 + j / 2^(n-2), then j / (3 * 2^(n-2)). Before reset: an eighth of the codes
     below rest, half of them from rest to threshold, the others from 1 to nearly 3 thresholds.
 
     Args:
-        low: the lowest level, in thresholds, of 4 bits and more.
+        ends: other ends than -1 and 3 thresholds, of 4 bits and more; after reset nothing is left at the upper one.
     """
+    low, high = ends
+    if not -math.inf < low < 0 < 1 < high < math.inf:
+        raise BadInput(f"ends must lie below 0 and above 1, not at {ends}")
     known = AFTER if stores == "after reset" else BEFORE
     if bits in known:
         return known[bits]
@@ -45,7 +48,7 @@ def even(bits: int, stores: codec.Stores, low: float = -1.0) -> tuple[float, ...
     eighth = 1 << (bits - 3)
     below = [low * (1 - j / eighth) for j in range(eighth)]
     inside = [j / (4 * eighth) for j in range(4 * eighth)]
-    return (*below, *inside, *(1 + 2 * j / (3 * eighth) for j in range(3 * eighth)))
+    return (*below, *inside, *(1 + (high - 1) * j / (3 * eighth) for j in range(3 * eighth)))
 
 
 def curved(

@@ -82,8 +82,11 @@ class StateQuantizer:
 
         return torch.tensor([self.fractions], dtype=torch.float64)
 
-    def reaching(self, low: float) -> StateQuantizer | None:
-        """The same quantizer with its lowest level at `low` thresholds; None where its levels are not a range."""
+    def reaching(self, low: float = 1, high: float = 1) -> StateQuantizer | None:
+        """The same quantizer with levels that reach so many times further below rest and above the threshold.
+
+        None where its levels are not a range, or where there are none above the threshold and `high` is not 1.
+        """
         return None
 
     def quantize(self, u: Tensor, theta: float = 1.0) -> Tensor:

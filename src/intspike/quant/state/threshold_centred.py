@@ -12,8 +12,8 @@ from .. import levels as level_sets
 from ..about import About
 from .base import Decay, Gradient, StateQuantizer, check_levels, check_state
 
-_HIGH = 2.5
-_CURVED = {"counts": None, "steepness": (16.0, 16.0), "ends": (-1.0, _HIGH)}
+_HIGH, _EVEN_HIGH = 2.5, 3.0
+_CURVED = {"counts": None, "steepness": (16.0, 16.0), "ends": None}
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class ThresholdCentred(StateQuantizer):
         counts: how many levels lie below the threshold and how many at or above it; None: all below it after reset,
             and three in eight above it before reset.
         steepness: how many times wider than at the threshold levels lie at the lower and at the upper end; 1 is even.
-        ends: the ends of the range, in thresholds.
+        ends: the ends of the range, in thresholds; None: -1 and 2.5, of even levels -1 and 3.
 
     The last three are of the curved spacings, "exponential" and "compander": see `quant.levels.curved`. Even levels of
-    4 bits and more take the lower end, too.
+    4 bits and more take ends, too.
     """
 
     WIDTHS: ClassVar[Sequence[int]] = range(1, 9)
@@ -53,21 +53,19 @@ class ThresholdCentred(StateQuantizer):
     gradient: Gradient = "block saturated"
     counts: tuple[int, int] | None = None
     steepness: tuple[float, float] = (16.0, 16.0)
-    ends: tuple[float, float] = (-1.0, _HIGH)
+    ends: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         check_state(self, "threshold-centred", "; UniformState takes up to 16")
         if self.spacing not in ("even", "exponential", "compander"):
             raise BadInput(f"spacing must be 'even', 'exponential' or 'compander', not {self.spacing!r}")
         if self.spacing == "even" or self.levels is not None:
-            even = self.levels is None and self.bits >= 4  # whose lower end is free
+            free = ("ends",) if self.levels is None and self.bits >= 4 else ()
             for name, default in _CURVED.items():
-                if even and name == "ends" and self.ends[0] < 0 and self.ends[1] == _HIGH:
-                    continue
-                if getattr(self, name) != default:
+                if name not in free and getattr(self, name) != default:
                     raise BadInput(
                         f"{name} is of the curved spacings, 'exponential' and 'compander', without levels of your own"
-                        + ("; even levels of 4 bits and more take a lower end" if name == "ends" else "")
+                        + ("; even levels of 4 bits and more take ends" if name == "ends" else "")
                     )
         if self.levels is not None:
             object.__setattr__(self, "levels", tuple(float(x) for x in self.levels))
@@ -80,14 +78,17 @@ class ThresholdCentred(StateQuantizer):
         if self.levels is not None:
             return self.levels
         if self.spacing == "even":
-            return level_sets.even(self.bits, self.stores, self.ends[0])
-        return level_sets.curved(self.bits, self.stores, self.spacing, self.counts, self.steepness, self.ends)
+            return level_sets.even(self.bits, self.stores, self.ends or (-1.0, _EVEN_HIGH))
+        ends = self.ends or (-1.0, _HIGH)
+        return level_sets.curved(self.bits, self.stores, self.spacing, self.counts, self.steepness, ends)
 
-    def reaching(self, low: float) -> ThresholdCentred | None:
+    def reaching(self, low: float = 1, high: float = 1) -> ThresholdCentred | None:
         """None where levels are given, or are a measured set."""
-        if self.levels is not None or (self.spacing == "even" and self.bits < 4):
+        measured = self.levels is not None or (self.spacing == "even" and self.bits < 4)
+        if measured or (high != 1 and self.stores == "after reset"):
             return None
-        return replace(self, ends=(low, self.ends[1]))
+        ends = self.ends or (-1.0, _EVEN_HIGH if self.spacing == "even" else _HIGH)
+        return replace(self, ends=(ends[0] * low, 1 + (ends[1] - 1) * high))
 
     @property
     def codec(self) -> Table:

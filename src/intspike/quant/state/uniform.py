@@ -75,9 +75,11 @@ class UniformState(StateQuantizer):
         levels = [code * step for code in range(int(low), int(high) + 1)]
         return tuple(levels)
 
-    def reaching(self, low: float) -> UniformState | None:
-        """None for one bit, which cannot hold a level below rest and still integrate."""
-        return None if self.bits == 1 else replace(self, low=low)
+    def reaching(self, low: float = 1, high: float = 1) -> UniformState | None:
+        """None for one bit, whose codes are rest and one above it."""
+        if self.bits == 1 or (high != 1 and self.stores == "after reset"):
+            return None
+        return replace(self, low=self.low * low, high=self.high * high)
 
     @property
     def resolution(self) -> int:

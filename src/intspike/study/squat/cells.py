@@ -82,7 +82,7 @@ class SquatCell:
         reach: uniform levels cover -reach..reach thresholds; None: see `uniform_range`.
         gradient: where that of a trained state is blocked.
         low: lowest level, in thresholds; with less than 4 bits that of the measured sets around the threshold.
-        fitted: how far below rest the levels of each layer reach is found from training data.
+        fitted: how far the levels of each layer reach is found from training data.
         (the others are those of Setting)
     """
 
