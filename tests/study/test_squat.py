@@ -26,13 +26,14 @@ from intspike.ir.artifact import load
 from intspike.measure import paired_interval, wilson
 from intspike.quant import UniformState
 from intspike.study.grid import Finished, Store, cell_hash, run
+from intspike.study.networks import PROGRAM, right_of
 from intspike.study.squat import custom, paper, study, tables, tasks
 from intspike.study.squat.cells import SPACINGS, Setting, SquatCell, grid
 from intspike.study.squat.options import Options, cells_of, recall, record_of
 from intspike.study.squat.rows import rows_of, what_of
 from intspike.study.squat.tasks import TASKS, Where
 from intspike.study.squat.trends import CLAIMS, trends
-from intspike.study.squat.work import PROGRAM, compute, right_of, split_of
+from intspike.study.squat.work import compute, split_of
 from toy_cells import Here
 
 SETTING = Setting("fashion-mnist", "x", "", 1, 2, 3, 20, 3e-3, 2e-3, 0.75, "counts", 60, None)

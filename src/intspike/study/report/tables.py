@@ -12,6 +12,14 @@ ROWS = 400  # of a table; more are counted, not shown
 LISTING = 300_000  # characters of a program
 
 
+def markdown(table: Table) -> str:
+    """A table in Markdown."""
+    lines = [f"**{table.title}**", ""] if table.title else []
+    shown = [list(table.columns), *([str(c) for c in row] for row in table.rows)]
+    head, *body = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in shown]
+    return "\n".join([*lines, head, "|" + "---|" * len(table.columns), *body])
+
+
 def results(variants: Sequence[Variant]) -> Table:
     """One row a variant: what it is, what it reaches, what it costs."""
     first = sum(variants[0].size.values())

@@ -13,8 +13,9 @@ from dataclasses import replace
 from ...errors import BadInput
 from ..report.content import Table
 from ..report.style import Figure, Panel, axis, colour, layout, line, note, plain, text
+from ..rows import interval_text
 from .cells import COMPARISONS, Scheme, Setting, Spacing, SquatCell, grid
-from .rows import Row, full_precision, interval_text
+from .rows import Row, full_precision
 
 STORES = "before reset"  # as in the paper: the membrane that fired is what is stored
 SCHEMES: tuple[Scheme, ...] = ("ptq", "qat")

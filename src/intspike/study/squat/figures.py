@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from ..report.bars import bar
 from ..report.style import Figure, Panel, axis, colour, layout, line, note, percent, plain, rows, text
-from .rows import Row, mean_of, what_of
+from ..rows import mean_of
+from .rows import Row, what_of
 from .tables import SCHEMES
 from .trends import Trend
 

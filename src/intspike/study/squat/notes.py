@@ -8,7 +8,7 @@ from ..grid import Finished
 from . import paper
 from .cells import SquatCell, uniform_range
 from .options import Options
-from .rows import Row
+from .rows import Row, printed
 from .tasks import TASKS
 
 
@@ -44,7 +44,7 @@ def notes(finished: Sequence[Finished], rows: Mapping[str, Row], options: Option
         made.append(
             f"Seed s is trained on the other folds and tested on fold s of {options.folds}, of all samples pooled."
         )
-    if task is not None and any(r.paper is not None for r in rows.values()):
+    if task is not None and any(printed(r) is not None for r in rows.values()):
         same = "the same data set" if task.same else "another data set: compare the shape, not the level"
         made.append(
             f"Paper: arXiv 2404.19668, {task.paper}, {same}; means of 3 trials after up to 100 epochs or more."

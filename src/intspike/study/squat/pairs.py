@@ -10,8 +10,9 @@ from ...errors import BadInput
 from ...measure import Interval, paired_interval
 from ..report.content import Table
 from ..report.style import Figure, Panel, axis, colour, layout, note, plain, size, text
+from ..rows import interval_text
 from .cells import TRAINED_TWICE, Scheme, Setting, SquatCell, grid
-from .rows import Row, full_precision, interval_text
+from .rows import Row, full_precision
 
 Pairs = tuple[tuple[int, int], ...]
 SCHEMES: tuple[Scheme, ...] = ("qat", "ptq")

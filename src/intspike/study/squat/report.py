@@ -10,10 +10,11 @@ import torch
 
 from ..grid import Finished
 from ..report import Page, Section, Table, write_report
+from ..rows import interval_text
 from . import clipping, drifted, figures, pairs, tables
 from .notes import notes
 from .options import Options
-from .rows import full_precision, interval_text, rows_of
+from .rows import full_precision, rows_of
 from .trends import CLAIMS, trends, verdicts
 
 

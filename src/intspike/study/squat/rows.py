@@ -1,133 +1,22 @@
-"""Results of all seeds, put together row by row."""
+"""Rows of the SQUAT study: what is quantized, and what the paper prints beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
-from ...measure import Interval, mean_interval, wilson
+from .. import rows
 from ..grid import Finished
 from . import paper
 from .cells import SquatCell
 from .tasks import TASKS
 
-
-@dataclass(frozen=True)
-class Row:
-    """One configuration over its seeds.
-
-    Attributes:
-        cell: of one of the seeds.
-        done: the finished cells by seed.
-        failed: reasons by seed.
-    """
-
-    cell: SquatCell
-    done: dict[int, Finished]
-    failed: dict[int, str]
-
-    @property
-    def name(self) -> str:
-        return self.cell.row
-
-    @property
-    def accuracies(self) -> list[float]:
-        """Per cent, in the order of the seeds."""
-        return [100 * self._record(s)["accuracy"] for s in sorted(self.done)]
-
-    @property
-    def interval(self) -> Interval | None:
-        """Mean and 95 % interval over seeds, in per cent; of one seed, the Wilson interval of its test samples."""
-        if not self.done:
-            return None
-        if len(self.done) > 1:
-            return mean_interval(self.accuracies)
-        (only,) = self.done
-        one = wilson(self._record(only)["correct"], self._record(only)["n"])
-        assert one.low is not None
-        assert one.high is not None
-        return Interval(100 * one.value, 100 * one.low, 100 * one.high, 1)
-
-    @property
-    def compared(self) -> int:
-        """Spikes and stored codes that were compared, of all seeds."""
-        return sum(c["compared"] for s in self.done for c in self._record(s)["exact"] or ())
-
-    @property
-    def exact(self) -> str:
-        """What can be said of its integers. A difference would have failed the cell."""
-        if not self.cell.integer:
-            return "float part"
-        return f"exact, {self.compared:,} integers compared" if self.done else "–"
-
-    @property
-    def bits(self) -> int | None:
-        """Packed size of the first seed, in bits."""
-        size = self._record(min(self.done))["size_bits"] if self.done else None
-        return None if size is None else size["total"]
-
-    @property
-    def tested(self) -> int:
-        """Test samples a seed."""
-        return int(self._record(min(self.done))["n"]) if self.done else 0
-
-    @property
-    def rate(self) -> float | None:
-        """Mean firing rate of all neurons, spikes per timestep."""
-        return self._neurons("rate", weighted=True)
-
-    @property
-    def dead(self) -> float | None:
-        """Share of neurons that never fired on the test samples."""
-        return self._neurons("dead", weighted=False)
-
-    def _neurons(self, what: str, *, weighted: bool) -> float | None:
-        layers = [x for s in self.done for x in self._record(s)["layers"].values()]
-        neurons = sum(x["neurons"] for x in layers)
-        total = sum(x[what] * (x["neurons"] if weighted else 1) for x in layers)
-        return total / neurons if neurons else None
-
-    @property
-    def drifts(self) -> list[Mapping[str, Any]]:
-        """Drift against full precision as each seed records it; cells of earlier versions have none."""
-        return [d for s in sorted(self.done) if (d := self._record(s).get("drift")) is not None]
-
-    def drift(self, name: str) -> float | None:
-        """A pooled measure of drift, its mean over seeds; None where no seed knows it."""
-        return mean_of([d["pooled"][name] for d in self.drifts])
-
-    def drift_floor(self, name: str) -> float | None:
-        """The same measure between the two halves of the test samples in full precision."""
-        return mean_of([d["noise_floor"]["halves"]["pooled"][name] for d in self.drifts])
-
-    @property
-    def synops_change(self) -> float | None:
-        """Relative change in synaptic operations, its mean over seeds."""
-        costs = [[d["cost"][k]["synops_per_inference"] for k in ("before", "after")] for d in self.drifts]
-        return mean_of([b / a - 1 if a and b is not None else None for a, b in costs])
-
-    def _record(self, seed: int) -> dict[str, Any]:
-        record = self.done[seed].record
-        assert record is not None
-        return dict(record)
-
-    @property
-    def paper(self) -> float | None:
-        """What the paper prints beside it."""
-        c, task = self.cell, TASKS.get(self.cell.dataset)
-        if task is None or not task.paper or not c.memory:
-            return None
-        if c.scheme == "fp":
-            return paper.FULL_PRECISION[task.paper]
-        bits = c.weight_bits or c.state_bits or 0
-        return paper.printed(task.paper, c.spacing, c.scheme, what_of(c), bits)
+Row: TypeAlias = rows.Row[SquatCell]
 
 
-def mean_of(values: Sequence[float | None]) -> float | None:
-    """The mean of what is known."""
-    known = [v for v in values if v is not None]
-    return sum(known) / len(known) if known else None
+def rows_of(finished: Sequence[Finished]) -> dict[str, Row]:
+    """Rows by name, in the order of the grid."""
+    return rows.rows_of(finished, SquatCell)
 
 
 def full_precision(rows: Mapping[str, Row]) -> Row | None:
@@ -135,13 +24,15 @@ def full_precision(rows: Mapping[str, Row]) -> Row | None:
     return next((r for r in rows.values() if r.cell.scheme == "fp" and r.cell.memory), None)
 
 
-def interval_text(i: Interval | None) -> str:
-    """A mean and its interval, in per cent."""
-    if i is None:
-        return "–"
-    return (
-        f"{i.value:.2f}" if i.low is None or i.high is None else f"{i.value:.2f} [{i.low:.2f}, {i.high:.2f}]"
-    )
+def printed(row: Row) -> float | None:
+    """What the paper prints for a row, accuracy in per cent."""
+    c, task = row.cell, TASKS.get(row.cell.dataset)
+    if task is None or not task.paper or not c.memory:
+        return None
+    if c.scheme == "fp":
+        return paper.FULL_PRECISION[task.paper]
+    bits = c.weight_bits or c.state_bits or 0
+    return paper.printed(task.paper, c.spacing, c.scheme, what_of(c), bits)
 
 
 def what_of(cell: SquatCell) -> str:
@@ -149,17 +40,3 @@ def what_of(cell: SquatCell) -> str:
     return {(False, False): "", (True, False): "weights", (False, True): "states", (True, True): "both"}[
         (cell.weight_bits is not None, cell.state_bits is not None)
     ]
-
-
-def rows_of(finished: Sequence[Finished]) -> dict[str, Row]:
-    """Rows by name, in the order of the grid."""
-    made: dict[str, Row] = {}
-    for f in finished:
-        cell = f.cell
-        assert isinstance(cell, SquatCell)
-        row = made.setdefault(cell.row, Row(cell, {}, {}))
-        if f.status == "done":
-            row.done[cell.seed] = f
-        else:
-            row.failed[cell.seed] = f.reason
-    return made

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ...measure import Interval
-from ..folder import write_atomic, write_json
+from ..folder import write_csv, write_json, write_text
 from ..grid import Finished
 from ..report.content import Table
 from ..report.style import size
+from ..report.tables import markdown
+from ..rows import interval_text
 from . import clipping, drifted, pairs
 from .cells import SPACINGS, Scheme, SquatCell
 from .goals import ACCURACY, GAP, goal_of
 from .notes import notes
 from .options import Options
-from .rows import Row, interval_text, rows_of, what_of
+from .rows import Row, printed, rows_of, what_of
 from .trends import CLAIMS, Trend, trends, verdicts
 
 SCHEMES: Mapping[Scheme, str] = {"ptq": "after training (PTQ)", "qat": "in training (QAT)"}
@@ -39,7 +39,8 @@ def _full(rows: Mapping[str, Row]) -> Table:
     made: list[list[str]] = []
     for r in rows.values():
         if r.cell.scheme in ("fp", "continued"):
-            beside = "–" if r.paper is None else f"{r.paper:.2f}"
+            known = printed(r)
+            beside = "–" if known is None else f"{known:.2f}"
             name = "full precision" if r.cell.memory else "memoryless (beta = 0)"
             name += ", trained on for as long as QAT" if r.cell.scheme == "continued" else ""
             made.append([name, interval_text(r.interval), beside, str(len(r.done))])
@@ -52,7 +53,7 @@ def _grid(rows: Mapping[str, Row], options: Options, scheme: Scheme, spacing: st
         for r in rows.values()
         if r.cell.scheme == scheme and r.cell.spacing in ("", spacing)
     }
-    beside = any(r.paper is not None for r in own.values())
+    beside = any(printed(r) is not None for r in own.values())
     columns = ["quantized"]
     for b in options.bits:
         columns += [f"{b} bits", "paper"] if beside else [f"{b} bits"]
@@ -65,7 +66,8 @@ def _grid(rows: Mapping[str, Row], options: Options, scheme: Scheme, spacing: st
                 "–" if r is None else interval_text(r.interval) if r.done else f"failed ({len(r.failed)})"
             )
             if beside:
-                line.append("–" if r is None or r.paper is None else f"{r.paper:.2f}")
+                known = None if r is None else printed(r)
+                line.append("–" if known is None else f"{known:.2f}")
         made.append(line)
     return Table(
         f"Quantized {SCHEMES[scheme]}, {spacing} states, accuracy in % [95 % interval]", columns, made
@@ -145,14 +147,6 @@ def summary_of(rows: Mapping[str, Row], found: Sequence[Trend], options: Options
     return made
 
 
-def markdown(table: Table) -> str:
-    """A table in Markdown."""
-    lines = [f"**{table.title}**", ""] if table.title else []
-    shown = [list(table.columns), *([str(c) for c in row] for row in table.rows)]
-    head, *body = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in shown]
-    return "\n".join([*lines, head, "|" + "---|" * len(table.columns), *body])
-
-
 def write_tables(finished: Sequence[Finished], options: Options, out: Path) -> list[dict[str, Any]]:
     """table.md, table.csv (a line a row), cells.csv (a line a cell) and summary.json; returns the summary."""
     rows = rows_of(finished)
@@ -164,9 +158,9 @@ def write_tables(finished: Sequence[Finished], options: Options, out: Path) -> l
     parts += [markdown(details(rows)), *map(markdown, drifted.table(rows))]
     if any(r.failed for r in rows.values()):
         parts.append(markdown(failures(rows)))
-    _write(out / "table.md", "\n\n".join(parts) + "\n")
-    _write(out / "table.csv", _csv([_line(r) for r in rows.values()]))
-    _write(out / "cells.csv", _csv([_cell_line(f) for f in finished]))
+    write_text(out / "table.md", "\n\n".join(parts) + "\n")
+    write_csv(out / "table.csv", [_line(r) for r in rows.values()])
+    write_csv(out / "cells.csv", [_cell_line(f) for f in finished])
     write_json(out / "summary.json", summary)
     return summary
 
@@ -180,7 +174,7 @@ def _line(r: Row) -> dict[str, Any]:
         "high": None if i is None or i.high is None else round(i.high, 4),
         "seeds": len(r.done),
         "failed": len(r.failed),
-        "paper": r.paper,
+        "paper": printed(r),
         "integers_compared": r.compared if r.cell.integer else None,
         "packed_bits": r.bits,
         "firing_rate": r.rate,
@@ -200,15 +194,3 @@ def _cell_line(f: Finished) -> dict[str, Any]:
         "seconds": f.seconds,
         "reason": f.reason,
     }  # type: ignore[call-overload]
-
-
-def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
-
-
-def _write(path: Path, text: str) -> None:
-    write_atomic(path, lambda p: p.write_text(text, encoding="utf-8"))

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...measure import Interval, paired_interval
+from ..networks import right_of
 from .cells import SquatCell
 from .rows import Row, what_of
-from .work import right_of
 
 CLAIMS: Mapping[str, str] = {
     "qat-over-ptq": "quantization-aware training is at least as good as calibration, for weights at 4 bits and fewer",

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 
 from ... import train
 from ...data import Dataset, Split
 from ...errors import BadInput
-from ...ir.artifact import save
-from ...lower import lower_with_report, verify
-from ...lower.drift import Side, between
-from ...measure import dead, size_bits
+from ...lower.drift import between
 from ...nn import Network, calibrate, fit_ranges, quantize
 from ...quant import QuantConfig
 from ...train.fit import history_to_dict
 from ..grid import Outcome
+from ..networks import NETWORK, PROGRAM, parameters, proved, tested
 from .cells import TRAINED_TWICE, SquatCell
 from .tasks import LOSSES, Where, build, few, fold, load, split
 
-NETWORK, PROGRAM = "network.safetensors", "model.intspike"
 CALIBRATION = 10  # batches, of 100 samples
-BY_DEFINITION, BY_NATIVE = 16, 250  # test samples verified by the reference engine, and by compiled code
 COVERED = (
     1.0,
     1.25,
@@ -46,7 +38,6 @@ COVERED = (
     20.0,
     30.0,
 )  # thresholds, for the clipping study
-AT_ONCE = 6250  # samples times timesteps of one test batch
 
 
 def compute(cell: SquatCell, files: Mapping[str, bytes], where: Where) -> Outcome:
@@ -79,21 +70,23 @@ def compute(cell: SquatCell, files: Mapping[str, bytes], where: Where) -> Outcom
         net = _fit(net, dataset, cell, history)
     seconds["train"] = time.perf_counter() - began
     began = time.perf_counter()
-    tested, side = _test(net, dataset.test, cell.test_timesteps)
+    found, side = tested(net, dataset.test, cell.test_timesteps)
     if parent is not None:
-        _, before = _test(parent, dataset.test, cell.test_timesteps)
-        tested["drift"] = between(before, side, names=("full precision", cell.row)).to_dict()
+        _, before = tested(parent, dataset.test, cell.test_timesteps)
+        found["drift"] = between(before, side, names=("full precision", cell.row)).to_dict()
     seconds["test"] = time.perf_counter() - began
-    kept = {NETWORK: save_tensors({k: t.detach().clone().contiguous() for k, t in net.state_dict().items()})}
+    kept = {NETWORK: parameters(net)}
     began = time.perf_counter()
-    exact = _exact(net, dataset, cell, kept) if cell.integer else {"exact": None, "size_bits": None}
+    exact: dict[str, Any] = {"exact": None, "size_bits": None}
+    if cell.integer:
+        exact, kept[PROGRAM] = proved(net, dataset.test, cell.test_timesteps)
     seconds["verify"] = time.perf_counter() - began
     if cell.scheme == "fp":
-        tested["covered"] = _covered(net, dataset.test, cell.test_timesteps)
+        found["covered"] = _covered(net, dataset.test, cell.test_timesteps)
     record: dict[str, Any] = {
         "row": cell.row,
         "data": dataset.source,
-        **tested,
+        **found,
         **exact,
         "weight": repr(config.weight),
         "state": repr(config.state),
@@ -162,29 +155,6 @@ def _fit(net: Network, dataset: Dataset, cell: SquatCell, history: list[train.Ep
     )
 
 
-def _test(net: Network, test: Split, timesteps: int) -> tuple[dict[str, Any], Side]:
-    """Accuracy by spike counts, which samples are right, how each layer fires; and all that drift is made of."""
-    side, right = Side(net), np.zeros(len(test), bool)
-    batch = max(1, AT_ONCE // timesteps)
-    for at in range(0, len(test), batch):
-        index = np.arange(at, min(at + batch, len(test)))
-        trace = side.add(test.batch(index, timesteps))
-        right[index] = trace.classes == test.labels[index]
-    firing = side.counts.whole
-    layers = {
-        name: {"neurons": int(c.size), "rate": float(firing.rates[name].mean()), "dead": int(dead(c).sum())}
-        for name, c in firing.counts.items()
-    }
-    correct = int(right.sum())
-    return {
-        "accuracy": correct / len(test),
-        "correct": correct,
-        "n": len(test),
-        "right": np.packbits(right).tobytes().hex(),
-        "layers": layers,
-    }, side
-
-
 def _covered(net: Network, test: Split, timesteps: int) -> dict[str, float]:
     """Share of all membranes within so many thresholds of rest, by that number, on some test samples."""
     index = np.arange(min(100, len(test)))
@@ -194,25 +164,3 @@ def _covered(net: Network, test: Split, timesteps: int) -> dict[str, float]:
         [(u[0].movedim(2, -1) / theta[name]).abs().flatten() for name, u in record.states.items()]
     )
     return {f"{r:g}": float((sizes <= r).float().mean()) for r in COVERED}
-
-
-def right_of(record: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """Which test samples a network classified rightly, [n]."""
-    bits = np.frombuffer(bytes.fromhex(record["right"]), np.uint8)
-    return np.unpackbits(bits)[: record["n"]].astype(bool)
-
-
-def _exact(net: Network, dataset: Dataset, cell: SquatCell, kept: dict[str, bytes]) -> dict[str, Any]:
-    """Lower the network, compare every spike and stored code, and count its bits."""
-    program, report = lower_with_report(net, input_shape=dataset.frame)
-    compared = verify(
-        net, program, dataset.test, timesteps=cell.test_timesteps, samples=BY_DEFINITION, native_samples=BY_NATIVE
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory() as scratch:
-        save(program, Path(scratch) / PROGRAM)
-        kept[PROGRAM] = (Path(scratch) / PROGRAM).read_bytes()
-    size = size_bits(program, report.packing)
-    return {
-        "exact": [asdict(c) for c in compared],
-        "size_bits": {"total": size.total, **size.parts, "float32": size.float32},
-    }
