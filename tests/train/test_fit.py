@@ -12,55 +12,14 @@ import numpy as np
 import pytest
 import torch
 
+from halves import CONFIG, DATA, SMALL, Guarded, network, noisy, same
 from intspike import nn, train
 from intspike.data import Dataset, Split
 from intspike.errors import BadInput
 from intspike.nn import Network, quantize
-from intspike.quant import QuantConfig, ThresholdCentred, Uniform
 from intspike.train import CountCrossEntropy, CountMSE, Epoch, Progress
 
-MODULE = sys.modules["intspike.train.fit"]
-CONFIG = QuantConfig(Uniform(3), ThresholdCentred(3))
-SMALL: dict[str, Any] = {"timesteps": 3, "batch_size": 20}
-
-
-def split(count: int, seed: int) -> Split:
-    """Images of 4 x 4 whose brighter half, left or right, is the class."""
-    draw = np.random.default_rng(seed)
-    labels = draw.integers(0, 2, count)
-    images = draw.integers(0, 100, (count, 1, 4, 4))
-    for image, label in zip(images, labels, strict=True):
-        image[:, :, 2 * label : 2 * label + 2] += 100
-    return Split(images.astype(np.uint8), labels.astype(np.int64))
-
-
-class Guarded(Dataset):
-    """A data set whose test split must not be looked at once it is made."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        object.__setattr__(self, "made", True)
-
-    def __getattribute__(self, name: str) -> Any:
-        assert name != "test" or "made" not in vars(self), "training looked at test data"
-        return super().__getattribute__(name)
-
-
-DATA = Guarded("halves", split(200, 0), split(60, 1), split(60, 2), ("left", "right"), "random numbers")
-
-
-def network(dropout: float = 0.0) -> Network:
-    torch.manual_seed(0)
-    layers = [
-        nn.Input(1 / 255), torch.nn.Linear(16, 6), torch.nn.BatchNorm1d(6), nn.LIF(), torch.nn.Dropout(dropout),
-        torch.nn.Linear(6, 2), torch.nn.BatchNorm1d(2), nn.LIF(),
-    ]  # fmt: skip
-    return Network(torch.nn.Sequential(*layers))
-
-
-def same(a: Network, b: Network) -> bool:
-    x, y = a.state_dict(), b.state_dict()
-    return x.keys() == y.keys() and all(torch.equal(x[k], y[k]) for k in x)
+MODULE = sys.modules["intspike.train.loop"]
 
 
 @pytest.mark.parametrize(
@@ -276,6 +235,15 @@ def moving(count: int, seed: int) -> Split:
 MOVING = Guarded("moving", moving(200, 0), moving(60, 1), moving(60, 2), ("down", "up"), "random", high=1)
 
 
+MOVING_WIDE = Dataset(  # of as many channels as `network` reads
+    "wide",
+    *(Split(np.repeat(s.inputs, 4, 2)[:, :, :16], s.labels, timed=True) for s in (moving(60, 3), moving(20, 4))),
+    Split(np.zeros((0, 6, 16), np.uint8), np.zeros(0, np.int64), timed=True),
+    ("down", "up"),
+    "random",
+)  # fmt: skip
+
+
 def test_it_learns_from_order_in_time_in_full_precision_and_in_integer_codes():
     torch.manual_seed(0)
     layers = [nn.Input(1.0, 1), torch.nn.Linear(5, 8), torch.nn.BatchNorm1d(8), nn.LIF(beta=0.75)]
@@ -299,3 +267,45 @@ def test_timed_samples_are_seen_with_their_frames_in_order_and_silence_behind_th
     whole = torch.cat(seen, 1).numpy()
     assert np.array_equal(whole[:6].swapaxes(0, 1), wide.inputs)
     assert not whole[6:].any()
+
+
+def test_augmentation_changes_each_batch_and_repeats_itself():
+    start, before = network(), DATA.train.inputs.copy()
+    seen: list[tuple[np.ndarray, int]] = []
+
+    def watched(images: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        seen.append((images.copy(), int(draw.integers(1 << 62))))
+        return noisy(images, draw)
+
+    a = train.fit(start, DATA, epochs=2, augment=watched, seed=3, **SMALL)
+    first = list(seen)
+    b = train.fit(start, DATA, epochs=2, augment=watched, seed=3, **SMALL)
+    assert same(a, b)
+    assert not same(a, train.fit(start, DATA, epochs=2, seed=3, **SMALL))
+    assert len({d for _, d in first}) == 20  # each batch draws for itself
+    assert [d for _, d in first] == [d for _, d in seen[20:]]
+    epoch = np.concatenate([images for images, _ in first[:10]])
+    assert sorted(x.tobytes() for x in epoch) == sorted(x.tobytes() for x in before)
+    assert np.array_equal(DATA.train.inputs, before)
+    seen.clear()
+    train.fit(start, DATA, epochs=1, augment=watched, seed=4, **SMALL)
+    assert {d for _, d in seen}.isdisjoint(d for _, d in first)
+
+
+def test_an_augmentation_that_changes_nothing_changes_nothing():
+    for net, data in ((network(), DATA), (network(), MOVING_WIDE)):
+        plain = train.fit(net, data, epochs=1, **SMALL)
+        assert same(plain, train.fit(net, data, epochs=1, augment=lambda images, draw: images, **SMALL))
+
+
+@pytest.mark.parametrize(
+    ("augment", "message"),
+    [
+        (lambda images, draw: images / 2, r"must return uint8 of shape \[20, 1, 4, 4\].*not float64"),
+        (lambda images, draw: images[:, :, 1:], r"not uint8 \[20, 1, 3, 4\]"),
+        (lambda images, draw: None, "not NoneType"),
+    ],
+)
+def test_an_augmentation_must_return_what_it_was_given(augment, message):
+    with pytest.raises(BadInput, match=message):
+        train.fit(network(), DATA, epochs=1, augment=augment, **SMALL)

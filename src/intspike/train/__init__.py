@@ -1,9 +1,10 @@
 """Training and its losses; the same loop for full precision and for integer codes."""
 
-from .fit import Epoch as Epoch
-from .fit import Progress as Progress
-from .fit import accuracy as accuracy
-from .fit import correct_on as correct_on
+from .evaluate import accuracy as accuracy
+from .evaluate import correct_on as correct_on
+from .firing import FiringRegularizer as FiringRegularizer
 from .fit import fit as fit
+from .history import Epoch as Epoch
+from .history import Progress as Progress
 from .losses import CountCrossEntropy as CountCrossEntropy
 from .losses import CountMSE as CountMSE
