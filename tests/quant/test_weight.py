@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from intspike.errors import BadInput
-from intspike.quant import LSQ, Binary, Uniform, weight_of
+from intspike.quant import LSQ, Binary, LQNet, Uniform, weight_of
 
 quantizers = st.builds(
     Uniform,
@@ -95,6 +95,25 @@ def test_a_percentile_leaves_outliers_outside():
     step = Uniform(4, range="percentile").steps(weight)
     assert float(step) * 7 == pytest.approx(1.0, rel=2e-3)
     assert float(Uniform(4, range="absmax").steps(weight)) * 7 == pytest.approx(100)
+
+
+@settings(deadline=None)
+@given(weights(), st.integers(2, 6), st.floats(0.25, 8))
+def test_a_clip_is_so_many_standard_deviations_of_a_channel(weight, bits, clip):
+    rows = weight.flatten(1)
+    limit = clip * rows.double().std(1, correction=0)
+    q = Uniform(bits, clip=clip)
+    assert torch.allclose(q.steps(weight).double() * q.high, limit, rtol=1e-6, atol=1e-11)
+    clipped = rows.clamp(-limit[:, None].float(), limit[:, None].float())
+    for key, basis in LQNet(bits, clip=clip).start(rows).items():
+        assert torch.allclose(basis, LQNet(bits).start(clipped)[key], rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("clip", [0, -1.0, float("inf"), float("nan")])
+def test_a_clip_that_is_no_range_is_refused(clip):
+    for make in (Uniform, LQNet):
+        with pytest.raises(BadInput, match="clip must be a positive number of standard deviations"):
+            make(4, clip=clip)
 
 
 def test_the_gradient_passes_inside_the_range_and_nowhere_else():

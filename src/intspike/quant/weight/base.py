@@ -5,6 +5,7 @@ Weights come as rows [N, K]: a row holds all weights of one output channel, of a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass
 from typing import Any, ClassVar
@@ -87,6 +88,17 @@ class WeightQuantizer:
         rows = weight.flatten(1)
         made = self.encode(rows, self.start(rows.detach()))
         return (made.codes * made.step[:, None]).reshape(weight.shape)
+
+
+def check_clip(clip: float | None) -> None:
+    """Refuse a range that is none."""
+    if clip is not None and not 0 < clip < math.inf:
+        raise BadInput(f"clip must be a positive number of standard deviations (or None), not {clip!r}")
+
+
+def clip_of(rows: Tensor, clip: float) -> Tensor:
+    """The largest magnitude [N] of rows [N, K] that are clipped at so many standard deviations."""
+    return (clip * rows.detach().double().std(1, correction=0)).clamp_min(TINY)
 
 
 def straight_through(soft: Tensor, hard: Tensor) -> Tensor:

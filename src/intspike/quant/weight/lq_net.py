@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...errors import BadInput
 from ..about import About
-from .base import TINY, Coded, WeightQuantizer, check_bits, straight_through
+from .base import TINY, Coded, WeightQuantizer, check_bits, check_clip, clip_of, straight_through
 
 RIDGE = 1e-4  # of the published v-step: keeps the normal equations regular
 KEEP = 0.9  # of the published moving average
@@ -34,6 +34,7 @@ class LQNet(WeightQuantizer):
     Attributes:
         bits: 1..6.
         largest: bound of a code, 31..127. A smaller one needs narrower sums and rounds the basis more coarsely.
+        clip: the basis is fitted to weights that are clipped at so many standard deviations of their channel.
 
     Source: Zhang et al. 2018, LQ-Nets (arXiv 1807.10029); the integer basis is ours.
     """
@@ -41,6 +42,7 @@ class LQNet(WeightQuantizer):
     WIDTHS: ClassVar[Sequence[int]] = range(1, 7)
     bits: int
     largest: int = 127
+    clip: float | None = None
 
     ABOUT: ClassVar[About] = About(
         "q = the nearest of +-v_1 ... +-v_b; v by QEM, an integer basis a channel",
@@ -51,6 +53,7 @@ class LQNet(WeightQuantizer):
 
     def __post_init__(self) -> None:
         check_bits(self.bits, self.WIDTHS, "LQ-Net")
+        check_clip(self.clip)
         least = max(31, (1 << self.bits) - 1)
         if not least <= self.largest <= 127:
             raise BadInput(
@@ -65,7 +68,14 @@ class LQNet(WeightQuantizer):
     def table_bits(self) -> int:
         return self.bits * self.largest.bit_length() if self.bits > 1 else 0
 
+    def _clipped(self, rows: Tensor) -> Tensor:
+        if self.clip is None:
+            return rows
+        limit = clip_of(rows, self.clip).to(rows.dtype)[:, None]
+        return rows.clamp(-limit, limit)
+
     def start(self, rows: Tensor) -> dict[str, Tensor]:
+        rows = self._clipped(rows)
         scale = rows.double().abs().mean(1, keepdim=True).clamp_min(TINY)
         basis = scale * torch.exp2(torch.arange(self.bits) + 1.0 - self.bits).double()
         for _ in range(ALTERNATIONS):
@@ -73,7 +83,7 @@ class LQNet(WeightQuantizer):
         return {"basis": basis.float()}
 
     def follow(self, rows: Tensor, kept: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        basis = kept["basis"].double()
+        basis, rows = kept["basis"].double(), self._clipped(rows)
         return {"basis": (KEEP * basis + (1 - KEEP) * alternation(rows, basis)).float()}
 
     def encode(self, rows: Tensor, kept: Mapping[str, Tensor]) -> Coded:

@@ -12,7 +12,16 @@ from torch import Tensor
 
 from ...errors import BadInput
 from ..about import About
-from .base import TINY, Coded, WeightQuantizer, check_bits, search, straight_through
+from .base import (
+    TINY,
+    Coded,
+    WeightQuantizer,
+    check_bits,
+    check_clip,
+    clip_of,
+    search,
+    straight_through,
+)
 from .nearest import nearest
 
 
@@ -30,6 +39,7 @@ class Uniform(WeightQuantizer):
         full_range: also the code -Q - 1.
         mid_rise: the odd codes -Q..Q, Q = 2^bits - 1, so that the step is half the distance of two levels and none is
             zero: 2 bits are {-3, -1, 1, 3} / 2 of that distance. 2..7 bits.
+        clip: the largest code stands for so many standard deviations of the channel's weights; in place of `range`.
 
     Source: Esser et al. 2020, Learned Step Size Quantization (arXiv 1902.08153), for what is learned.
     """
@@ -41,6 +51,7 @@ class Uniform(WeightQuantizer):
     learn_step: bool = False
     full_range: bool = False
     mid_rise: bool = False
+    clip: float | None = None
 
     ABOUT: ClassVar[About] = About(
         "q = clamp(round(w / s), -Q, Q); s by search, or learned",
@@ -55,6 +66,7 @@ class Uniform(WeightQuantizer):
             raise BadInput(f"per must be 'channel' or 'tensor', not {self.per!r}")
         if self.range not in ("mse", "absmax", "percentile", "lsq"):
             raise BadInput(f"range must be 'mse', 'absmax', 'percentile' or 'lsq', not {self.range!r}")
+        check_clip(self.clip)
         if self.mid_rise and (self.full_range or self.bits > 7):
             raise BadInput(
                 f"mid-rise codes are odd, symmetric and below 128, so they take 2..7 bits and no full_range, not {self}"
@@ -78,6 +90,8 @@ class Uniform(WeightQuantizer):
     def steps(self, weight: Tensor) -> Tensor:
         """Steps found from a weight [N, ...]: [N], or [1] per tensor."""
         rows = weight.detach().double().reshape(len(weight) if self.per == "channel" else 1, -1)
+        if self.clip is not None:
+            return (clip_of(rows, self.clip) / self.high).float()
         if self.range == "mse":
             return search(rows, self.high, self._nearest).float()
         if self.range == "lsq":
