@@ -1,4 +1,4 @@
-"""The command line: `intspike run`, `study`, `search`, `data`, `integers`, `show`, `export`, `info`."""
+"""The command line: `intspike run`, `study`, `search`, `dynamics`, `data`, `integers`, `show`, `export`, `info`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from .errors import BadInput, IntspikeError, did_you_mean
 from .study.commands import app as study_app
 from .study.commands import search
+from .study.dynamics_commands import app as dynamics_app
 from .study.terminal import Bars, need_torch
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ export_app = typer.Typer(no_args_is_help=True, help="Write a program in another 
 app.add_typer(data_app, name="data")
 app.add_typer(export_app, name="export")
 app.add_typer(study_app, name="study")
+app.add_typer(dynamics_app, name="dynamics")
 app.command()(search)
 
 console = Console()

@@ -12,6 +12,8 @@ from .network import Run as Run
 from .orbits import Cycle as Cycle
 from .orbits import Orbit as Orbit
 from .orbits import orbit as orbit
+from .orbits import raster as raster
+from .random_networks import Ensemble as Ensemble
 from .regime import Regime as Regime
 from .regime import classify as classify
 from .regime import dead_zone as dead_zone

@@ -120,6 +120,17 @@ def orbit(
     return Orbit(budget, transient, Cycle(period, least, name_of(least), spikes, rails / spikes.size))
 
 
+def raster(network: IntegerNetwork, state: ArrayLike | None = None, steps: int = 1000) -> NDArray[np.uint8]:
+    """The spikes of a state and those that follow, [T, N], from phase 0 of the drive on."""
+    u = network.rest() if state is None else network.checked(state)
+    if u.ndim != 1 or steps < 1:
+        raise BadInput(
+            f"a raster is of one state [{network.neurons}] and at least 1 timestep, not {list(u.shape)} and {steps}"
+        )
+    made = kernel(network)
+    return (_Compiled(made) if made is not None else _Plain(network)).sent(u, steps)[0]
+
+
 class _Compiled:
     """Steps of compiled code, in portions, so that Ctrl-C is heard."""
 
