@@ -32,6 +32,7 @@ from intspike.measure import (
     synops,
 )
 from intspike.measure import latency as latency_module
+from intspike.measure.halves import in_second_half
 from measure.small_programs import random_inputs, random_program
 
 T = 5
@@ -58,20 +59,53 @@ def batches(run: dict[str, np.ndarray], sizes: list[int]) -> list[dict[str, np.n
 # ---------------------------------------------------------------- halves
 
 
+def dealt(samples: int) -> tuple[list[int], list[int]]:
+    """Places of both halves: of each pair one goes here and one there, by a hash in Python integers."""
+    made: tuple[list[int], list[int]] = ([], [])
+    for k in range(samples):
+        h = k // 2
+        for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 1)):
+            h = ((h ^ (h >> shift)) * factor) % 2**32
+        made[(h + k) % 2].append(k)
+    return made
+
+
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.integers(0, 9))
 def test_halves_do_not_depend_on_batches_and_add_up_to_the_whole(sizes, seed):
     run = spikes(seed, sum(sizes))
     streamed = halves(iter(batches(run, sizes)))  # an iterator: no batch is kept
-    for half, first in ((streamed.even, 0), (streamed.odd, 1)):
-        samples = len(range(first, sum(sizes), 2))
-        assert (half.samples, half.steps) == (samples, samples * T)
+    for half, places in zip((streamed.first, streamed.second), dealt(sum(sizes)), strict=True):
+        assert (half.samples, half.steps) == (len(places), len(places) * T)
         for k, v in run.items():
-            assert half.counts[k].tolist() == v[:, first::2].sum((0, 1), dtype=int).reshape(-1).tolist()
+            assert half.counts[k].tolist() == v[:, places].sum((0, 1), dtype=int).reshape(-1).tolist()
     whole, plain = streamed.whole, FiringCounts().add(run)
     assert (whole.samples, whole.steps) == (plain.samples, plain.steps)
     assert {k: c.tolist() for k, c in whole.counts.items()} == {
         k: c.tolist() for k, c in plain.counts.items()
     }
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5, 10, 100])
+@pytest.mark.parametrize("order", ["dealt", "sorted"])
+def test_halves_of_a_data_set_dealt_or_sorted_by_class_hold_all_classes_alike(order, classes):
+    labels = np.arange(2000) % classes
+    if order == "sorted":
+        labels.sort()
+    second = in_second_half(np.arange(2000))
+    assert second.sum() == 1000
+    per_class = np.bincount(labels[second], minlength=classes)
+    expected, spread = 1000 / classes, np.sqrt(2000 / classes) / 2
+    assert np.abs(per_class - expected).max() < 4 * spread
+
+
+def test_layers_of_a_batch_must_agree_in_time_and_batch():
+    for bad in (
+        {},
+        {"a": np.ones((2, 3, 1), np.uint8), "b": np.ones((2, 4, 1), np.uint8)},
+        {"a": np.ones(3, np.uint8)},
+    ):
+        with pytest.raises(BadInput, match="one number of timesteps and samples"):
+            halves([bad])
 
 
 def test_a_batch_of_another_shape_changes_nothing():
@@ -96,7 +130,7 @@ def test_every_number_is_that_of_its_slow_definition(seed, samples, most):
     found = drift(halves([a]), halves([b]), spikes=most)
     sides = {
         "drift": (a, b),
-        "floor": tuple({k: v[:, first::2] for k, v in a.items()} for first in (0, 1)),
+        "floor": tuple({k: v[:, places] for k, v in a.items()} for places in dealt(samples)),
     }
     for which, place in (("drift", 0), ("floor", 1)):
         x, y = sides[which]
@@ -121,7 +155,7 @@ def test_every_number_is_that_of_its_slow_definition(seed, samples, most):
 
 def test_the_noise_floor_of_equal_halves_is_zero():
     one = spikes(3, 4)
-    twice = {k: np.repeat(v, 2, axis=1) for k, v in one.items()}  # each sample once even, once odd
+    twice = {k: np.repeat(v, 2, axis=1) for k, v in one.items()}  # each sample once in each half
     found = drift(halves([twice]), halves([spikes(4, 8)]))
     assert found.pooled.emd > 0
     for _, floor, seed in found.rows():

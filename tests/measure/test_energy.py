@@ -429,7 +429,7 @@ def test_without_spikes_there_is_no_break_even():
 def test_activity_by_hand():
     program, x = three_layers(), np.random.default_rng(1).integers(0, 256, (4, 1, 5, 5))
     trace = run(program, x, 6)
-    found = activity(program, trace, synops(program, trace, x))
+    found = activity(program, sum(int(s.sum()) for s in trace.spikes.values()), synops(program, trace, x))
     first, second = (int(trace.spikes[n].sum()) for n in ("first", "second"))
     assert first > 0
     assert found.spikes == (first + second) / 4

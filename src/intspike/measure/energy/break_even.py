@@ -16,7 +16,6 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
-from ...engine.trace import Trace
 from ...ir import Program
 from ..synops import SynOps
 from .events import input_side
@@ -29,12 +28,14 @@ class Limit:
     """A break-even of the literature: the network pays below it.
 
     Attributes:
+        name: short, of the source.
         quantity: "spikes per synapse" (of an inference) or "spikes per neuron and timestep".
         low, high: where it lies, by the rival's hardware.
         says: what was compared.
         source: where it is from.
     """
 
+    name: str
     quantity: str
     low: float
     high: float
@@ -48,12 +49,12 @@ class Limit:
 
 LITERATURE = (
     Limit(
-        "spikes per synapse", 0.15, 1.38,
+        "Dampfhoffer 2023", "spikes per synapse", 0.15, 1.38,
         "integrate-and-fire against an ANN, by how well the ANN reuses its data and skips zeros",
         "Dampfhoffer et al., IEEE Trans. Emerg. Top. Comput. Intell. 7(3), 2023",
     ),
     Limit(
-        "spikes per neuron and timestep", 0.057, 0.064,
+        "Yan 2024", "spikes per neuron and timestep", 0.057, 0.064,
         "T = 5 (5.7 %), T = 5 to 10 (6.4 %), against an ANN of ceil(log2(T + 1)) bits on neuromorphic hardware",
         "Yan et al., arXiv 2409.08290, versions 4 and 3",
     ),
@@ -75,16 +76,15 @@ class Activity:
     spikes: float
 
 
-def activity(program: Program, trace: Trace, operations: SynOps) -> Activity:
-    """Firing of a run; `operations` are its synaptic operations."""
+def activity(program: Program, spikes: int, operations: SynOps) -> Activity:
+    """Firing of a run: all its spikes, and its synaptic operations."""
     neurons = sum(prod(program.shapes[n.name]) for n in program.neurons)
-    spikes = sum(int(trace.spikes[n.name].sum()) for n in program.neurons)
     side = input_side(program)
     behind = [x for x in operations.layers if x.layer not in side]
     synapses = operations.samples * sum(x.synapses for x in behind)
     carried = sum(x.operations for x in behind)
     return Activity(
-        spikes / (operations.samples * neurons * trace.timesteps) if neurons else 0.0,
+        spikes / (operations.samples * neurons * operations.timesteps) if neurons else 0.0,
         carried / synapses if synapses else 0.0,
         spikes / operations.samples,
     )

@@ -1,0 +1,61 @@
+"""`intspike energy`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+console = Console()
+
+
+def energy(
+    artifact: Annotated[Path, typer.Argument(help="a stored program, such as runs/demo/model.intspike")],
+    data: Annotated[
+        str, typer.Option(help="a data set's name, NAME=PATH, or a folder or file; its test split runs")
+    ] = "fashion-mnist",
+    samples: Annotated[int | None, typer.Option(help="how many (default: 200)")] = None,
+    timesteps: Annotated[
+        int | None, typer.Option(help="T (default: the data set's; 25 where it is static)")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="horowitz-45nm, lemaire-2022, crossbar, fpga, or a file that ends in .toml")
+    ] = "horowitz-45nm",
+    out: Annotated[
+        Path | None, typer.Option(help="folder for report.html, energy.json and table.csv")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """What an inference costs: exact counts times a table of sourced coefficients, beside other networks.
+
+    intspike energy runs/demo/model.intspike --data fashion-mnist --model lemaire-2022
+    """
+    from ..terminal import Bars, drawn
+    from . import page
+    from .run import Options, measure
+    from .tables import tables
+
+    options = Options(artifact, data, model, samples, timesteps)
+    try:
+        if as_json:
+            found = measure(options)
+        else:
+            with Bars(console) as watch:
+                found = measure(options, watch)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    if out is not None:
+        page.write(found, out)
+    if as_json:
+        sys.stdout.write(json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
+        return
+    for table in tables(found, brief=True):
+        console.print(drawn(table))
+    if found.refused:
+        console.print(f"No energy: {found.refused}", soft_wrap=True, highlight=False, markup=False)
+    if out is not None:
+        console.print(f"Open {out / 'report.html'}; numbers are in {out / 'energy.json'}", soft_wrap=True)
