@@ -60,3 +60,15 @@ def bits_for(low: int, high: int) -> tuple[int, bool]:
     if low >= 0:
         return max(1, int(high).bit_length()), False
     return max(max(int(high), 0).bit_length(), (-int(low) - 1).bit_length()) + 1, True
+
+
+def mix(h: Any) -> Any:
+    """Wellons' lowbias32, a bijection of the 32-bit integers whose results look random: uint32 array to uint32 array.
+
+    h ^= h >> 16;  h *= 0x7feb352d;  h ^= h >> 15;  h *= 0x846ca68b;  h ^= h >> 16   (all modulo 2^32)
+
+    Source: github.com/skeeto/hash-prospector, public domain.
+    """
+    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D)
+    h = (h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B)
+    return h ^ (h >> np.uint32(16))

@@ -62,12 +62,12 @@ def test_rates_from_torch_the_reference_and_the_native_engine_are_identical(seed
     moving = np.stack([np.roll(made.images, t, 0) for t in range(T)])
     for x in (moving, timed(made.images)):
         traces = [evaluated(made.net, x), reference.run(program, x, T), native.run(program, x, T)]
-        first, *others = [HalvedCounts().add(trace) for trace in traces]
+        one, *others = [HalvedCounts().add(trace) for trace in traces]
         for other in others:
-            for name, rates in first.whole.rates.items():
+            for name, rates in one.whole.rates.items():
                 assert rates.tolist() == other.whole.rates[name].tolist()
-                assert first.even.counts[name].tolist() == other.even.counts[name].tolist()
-            assert first.shapes == other.shapes
+                assert one.first.counts[name].tolist() == other.first.counts[name].tolist()
+            assert one.shapes == other.shapes
         assert all((trace.readout == traces[0].readout).all() for trace in traces)
         counted = [synops(program, trace, x) for trace in traces]
         assert counted[0] == counted[1] == counted[2]

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import BadInput
+from ..fixed import mix
 from .checks import codes, whole
 
 Words = NDArray[np.uint32]
@@ -64,9 +65,7 @@ def rate(
 def absorb(h: Words | np.uint32, n: Words | np.uint32) -> Words:
     """The hash of what h stands for, followed by n: mix((h ^ n) + 0x9e3779b9), elementwise."""
     h = np.atleast_1d(np.bitwise_xor(h, n)) + np.uint32(0x9E3779B9)  # arrays wrap without a warning
-    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D)
-    h = (h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B)
-    return h ^ (h >> np.uint32(16))
+    return mix(h)
 
 
 def _indices(sample: int | ArrayLike, count: int) -> Words:

@@ -1,7 +1,7 @@
 """Firing drift: how differently a changed network fires, beside what the same measures show where nothing changed.
 
-A number of drift means little alone. Beside each stands its *noise floor*: the same measure between the even and the
-odd samples under the unchanged network, and, where there is one, between two trainings that differ in their seed.
+A number of drift means little alone. Beside each stands its *noise floor*: the same measure between two halves of the
+samples under the unchanged network, and, where there is one, between two trainings that differ in their seed.
 The measures are those of `firing_report`; all are exact integers or fractions that are rounded once.
 """
 
@@ -47,8 +47,8 @@ class Drift:
 
     Attributes:
         firing: B against A, layer by layer and pooled.
-        halves: the odd samples against the even ones, both under A. A half holds half the samples and is compared with
-            others, while A and B see the same ones: it is a cautious floor.
+        halves: one half of the samples against the other, both under A. A half holds half the samples and is compared
+            with others, while A and B see the same ones: it is a cautious floor.
         seed: another training of A, with another seed, against A; None where there is none. Its measures of single
             neurons (`UNPAIRED`) say nothing.
         samples: how many both networks ran on.
@@ -186,7 +186,7 @@ def drift(
 
     return Drift(
         report(a, after.whole, names),
-        report(before.even, before.odd, ("even samples", "odd samples")),
+        report(before.first, before.second, ("first half", "second half")),
         None if second is None else report(a, second.whole, (names[0], runs[2][0])),
         before.samples,
         cost,

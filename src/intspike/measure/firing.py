@@ -40,15 +40,10 @@ class FiringCounts:
             BadInput: other layers or neurons than before, or layers that differ in T or B.
         """
         spikes = run.spikes if isinstance(run, Trace) else run
-        sizes = {tuple(s.shape[:2]) for s in spikes.values()}
-        if len(sizes) != 1:
-            raise BadInput(
-                f"a batch must hold layers of one number of timesteps and samples, not {sorted(sizes)}"
-            )
+        timesteps, batch = batch_shape(spikes)
         new = {name: counts(s) for name, s in spikes.items()}
         _same_neurons("the batches so far", self.counts or new, "this batch", new)
         self.counts = {name: self.counts.get(name, 0) + c for name, c in new.items()}
-        ((timesteps, batch),) = sizes
         self.steps += timesteps * batch
         self.samples += batch
         return self
@@ -57,6 +52,21 @@ class FiringCounts:
     def rates(self) -> dict[str, NDArray[np.float64]]:
         """Firing rate of each neuron, spikes per timestep, [N] a layer."""
         return {name: firing_rates(c, self.steps) for name, c in self.counts.items()}
+
+
+def batch_shape(spikes: Mapping[str, NDArray[np.generic]]) -> tuple[int, int]:
+    """T and B of a batch, spikes [T, B, *shape] a layer.
+
+    Raises:
+        BadInput: no layers, layers that differ in T or B, or a layer without these axes.
+    """
+    sizes = {tuple(np.shape(s)[:2]) for s in spikes.values()}
+    if len(sizes) != 1 or len(next(iter(sizes))) != 2:
+        raise BadInput(
+            f"a batch must hold layers of one number of timesteps and samples, not {sorted(sizes)}"
+        )
+    ((timesteps, batch),) = sizes
+    return timesteps, batch
 
 
 @dataclass(frozen=True)

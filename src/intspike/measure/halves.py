@@ -9,24 +9,26 @@ from numpy.typing import NDArray
 
 from ..engine.trace import Trace
 from ..errors import BadInput
-from .firing import FiringCounts
+from ..fixed import mix
+from .firing import FiringCounts, batch_shape
 
 Run = Trace | Mapping[str, NDArray[np.generic]]
 
 
 class HalvedCounts:
-    """Spike counts of every neuron over even and over odd samples, added up batch by batch.
+    """Spike counts of every neuron over two halves of the samples, added up batch by batch.
 
-    A sample is even or odd by its place in all the data, so how they are split into batches changes nothing. Memory is
-    two counts a neuron, however many samples there are.
+    Of samples 2k and 2k + 1 one goes to each half, by a hash of k: many data sets are sorted or dealt class by class,
+    and then the even and the odd samples, or the first and the last ones, differ in their classes. It depends on a
+    sample's place in all the data alone, so batches change nothing. Memory is two counts a neuron.
 
     Attributes:
-        even, odd: counts of both halves.
+        first, second: counts of both halves.
         shapes: shape of each layer.
     """
 
     def __init__(self) -> None:
-        self.even, self.odd = FiringCounts(), FiringCounts()
+        self.first, self.second = FiringCounts(), FiringCounts()
         self.shapes: dict[str, tuple[int, ...]] = {}
 
     def add(self, run: Run) -> HalvedCounts:
@@ -39,24 +41,30 @@ class HalvedCounts:
         shapes = {name: tuple(np.shape(s)[2:]) for name, s in spikes.items()}
         if self.shapes:
             same_shapes("the batches so far", self.shapes, "this batch", shapes)
-        first = self.samples % 2
-        self.even.add({name: s[:, first::2] for name, s in spikes.items()})
-        self.odd.add({name: s[:, 1 - first :: 2] for name, s in spikes.items()})
+        other = in_second_half(self.samples + np.arange(batch_shape(spikes)[1]))
+        for half, chosen in ((self.first, ~other), (self.second, other)):
+            half.add({name: s[:, chosen] for name, s in spikes.items()})
         self.shapes = shapes
         return self
 
     @property
     def samples(self) -> int:
         """Samples so far."""
-        return self.even.samples + self.odd.samples
+        return self.first.samples + self.second.samples
 
     @property
     def whole(self) -> FiringCounts:
         """Counts over all samples."""
         made = FiringCounts()
-        made.counts = {name: c + self.odd.counts[name] for name, c in self.even.counts.items()}
-        made.steps, made.samples = self.even.steps + self.odd.steps, self.samples
+        made.counts = {name: c + self.second.counts[name] for name, c in self.first.counts.items()}
+        made.steps, made.samples = self.first.steps + self.second.steps, self.samples
         return made
+
+
+def in_second_half(index: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether samples at these places belong to the second half."""
+    drawn = mix((index >> 1).astype(np.uint32)) & np.uint32(1)
+    return drawn != (index & 1)
 
 
 def halves(runs: Iterable[Run]) -> HalvedCounts:

@@ -87,7 +87,7 @@ def sections(content: ReportContent) -> list[Section]:
             "drift",
             "Drift",
             "A paired distance far above the EMD means neurons swapped rates, which the EMD cannot see. The bar of the "
-            "reference is the noise floor: its odd images against its even ones. Numbers: EMD · paired distance.",
+            "reference is the noise floor: one half of the images against the other. Numbers: EMD · paired distance.",
             bars.drift(variants),
             wide=True,
             legend=True,
