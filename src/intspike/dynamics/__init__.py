@@ -1,5 +1,8 @@
 """Dynamics: an integer network as a map on a finite set, its orbits, attractors and certificates."""
 
+from .basins import Basin as Basin
+from .basins import Basins as Basins
+from .basins import basins as basins
 from .draw import dot as dot
 from .draw import graphml as graphml
 from .graph import StateGraph as StateGraph
