@@ -66,7 +66,7 @@ class Layers(torch.nn.Module):
                 if stage in layer:
                     current = layer[stage](current)
             spikes = layer["neuron"](current)
-            x = x + spikes if "joins" in layer else spikes
+            x = layer["joins"](spikes, x) if "joins" in layer else spikes
         return self.layers[-1]["last"](x) if "last" in self.layers[-1] else x
 
 
@@ -142,30 +142,33 @@ def random_network(choose: Choose, numbers: random.Random) -> Made:
     shape: tuple[int, ...] = (choose([1, 2]), 7, 6) if image else (choose([5, 1, 9]),)
     layers: list[torch.nn.ModuleDict] = []
     now, typical = shape, scale * high / 2
+    binary = False  # whether what the next layer reads is 0 or 1
     for _ in range(choose([1, 2, 3])):
         layer = torch.nn.ModuleDict()
         channels = choose([3, 1, 4])
         conv = len(now) == 3 and min(now[1:]) >= 2 and choose([True, False])
+        joins = bool(layers) and (conv or len(now) == 1) and choose([False, True])
         if conv:
-            padding, groups = choose([0, 1]), choose([1, now[0]])
-            channels = channels * groups
-            stride = choose([1, 2])
+            kernel, stride, padding = (3, 1, 1) if joins else (2, choose([1, 2]), choose([0, 1]))
+            groups = choose([1, now[0]])
+            channels = now[0] if joins else channels * groups
             layer["synapse"] = torch.nn.Conv2d(
-                now[0], channels, 2, stride, padding, groups=groups, bias=choose([False, True])
+                now[0], channels, kernel, stride, padding, groups=groups, bias=choose([False, True])
             )
-            now = (channels, *((d + 2 * padding - 2) // stride + 1 for d in now[1:]))
+            now = (channels, *((d + 2 * padding - kernel) // stride + 1 for d in now[1:]))
         else:
-            joins = len(now) == 1 and bool(layers) and choose([False, True])
             channels = now[0] if joins else channels
             inputs = int(np.prod(now))
             layer["dense"] = torch.nn.Linear(inputs, channels, bias=choose([False, True]))
             if choose([False, True]):
                 layer["second"] = torch.nn.Linear(inputs, channels, bias=False)
-            if joins:
-                layer["joins"] = torch.nn.Identity()
             now = (channels,)
+        if joins:
+            layer["joins"] = nn.Join(choose(["add", "and", "iand"] if binary and spikes == 1 else ["add"]))
+        binary = spikes == 1 and (not joins or layer["joins"].kind != "add")
         norm = choose(["none", "norm"]) == "norm"
-        kind = choose(["none", "max", "average"]) if conv and min(now[1:]) >= 2 else "none"
+        pools = conv and not joins and min(now[1:]) >= 2
+        kind = choose(["none", "max", "average"]) if pools else "none"
         if kind != "none":
             pool = {"max": torch.nn.MaxPool2d, "average": torch.nn.AvgPool2d}[kind](2, choose([2, 1]))
             layer["late_pool" if norm and choose([False, True]) else "pool"] = pool
@@ -184,7 +187,9 @@ def random_network(choose: Choose, numbers: random.Random) -> Made:
         layers.append(layer)
         typical = 0.5
     if "joins" in layers[-1]:  # a network ends in neurons
-        layers[-1]["last"] = torch.nn.Sequential(torch.nn.Linear(now[0], 2), nn.IF(spikes=spikes))
+        layers[-1]["last"] = torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Linear(int(np.prod(now)), 2), nn.IF(spikes=spikes)
+        )
     net = Network(Layers(nn.Input(scale, high), layers))
     draw = np.random.default_rng(numbers.getrandbits(64))
     images = draw.integers(0, high, (5, *shape), endpoint=True).astype(np.uint8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from torch import Tensor
 from intspike import nn
 from intspike.kernels import loop
 from intspike.kernels.frames import Frames, from_tensor
+from intspike.models.sew_resnet import Block
 from intspike.native import compiler, dense_gradient, gradient, sets, synapse
 from intspike.nn import Network, quantize
 from intspike.nn import compiled as paths
@@ -92,6 +94,22 @@ def stack(*layers: torch.nn.Module) -> Network:
     return Network(torch.nn.Sequential(nn.Input(1 / 256), *layers))
 
 
+def residual(kind: Any) -> Network:
+    """Two blocks, the second with a shortcut, and sums over windows that leave a row and a column over."""
+    return stack(
+        torch.nn.Conv2d(1, 6, 3, bias=False),
+        torch.nn.BatchNorm2d(6),
+        nn.LIF(theta=0.5),
+        Block(6, 6, 1, kind, 0.5),
+        Block(6, 8, 2, kind, 0.75),
+        torch.nn.AvgPool2d(2),
+        torch.nn.Flatten(),
+        torch.nn.Linear(8 * 2 * 2, 4),
+        torch.nn.BatchNorm1d(4),
+        nn.LIF(theta=0.5),
+    )
+
+
 NETWORKS: dict[str, Callable[[], Network]] = {
     "convolutions": lambda: stack(
         torch.nn.Conv2d(1, 5, 3, bias=False),
@@ -138,6 +156,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {
         nn.LIF(theta=0.2),
     ),
     "two readers of one layer": lambda: Network(Two()),
+    **{f"residual, {kind}": partial(residual, kind) for kind in ("add", "and", "iand")},
     "dropout between layers": lambda: stack(
         torch.nn.Conv2d(1, 5, 3, bias=False),
         torch.nn.MaxPool2d(2),
@@ -183,7 +202,7 @@ def test_spikes_are_torchs_and_gradients_those_of_float64(network, config):
                 g.neuron.theta.fill_(8.0)
                 for m in g.modules_of_synapses:
                     m.weight.copy_((m.weight * 32).round())
-    compare(net, x.expand(6, *x.shape))
+    compare(net, x.expand(6, *x.shape), 5e-6 if "residual" in network else 1e-6)  # deeper: more float32 sums
 
 
 @pytest.mark.parametrize("static", [True, False])
@@ -243,6 +262,20 @@ def test_dropout_stays_in_bytes(config, static, monkeypatch):
     assert torch.equal(*masked)
     assert not seen  # nor is the sum a float tensor
     assert not torch.equal(masked[0], net.eval()(x.expand(6, *x.shape) if static else x))
+
+
+@pytest.mark.parametrize("kind", ["add", "and", "iand"])
+@pytest.mark.parametrize("config", [None, "4/4"])
+def test_residual_networks_stay_in_bytes(kind, config, monkeypatch):
+    """Joins, sums over windows and every layer; the spikes that are counted alone become floats."""
+    net = residual(kind)
+    net = net if config is None else quantize(net, CONFIGS[config])
+    made: list[Frames] = []
+    tensor = Frames.tensor
+    monkeypatch.setattr(Frames, "tensor", lambda self: made.append(self) or tensor(self))
+    x = torch.randint(0, 256, (3, 1, 12, 12), dtype=torch.uint8)
+    net.train()(x.expand(4, *x.shape)).sum().backward()
+    assert [f.shape for f in made] == [(4,)]
 
 
 def test_inputs_that_change_with_time():

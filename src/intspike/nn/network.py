@@ -161,8 +161,11 @@ class Network(torch.nn.Module):
     ) -> _Current | str:
         name = layer_name(str(n.target))
         if isinstance(m, Join):
-            a, b = (values[x] for x in (*n.args, *n.kwargs.values()))  # type: ignore[index]
-            return self._join(name, m.kind, a, b)
+            given = dict(zip("ab", n.args, strict=False)) | n.kwargs
+            nodes = [x for x in (given.get("a"), given.get("b")) if isinstance(x, fx.Node)]
+            if len(nodes) != 2 or len(n.args) > 2:
+                raise BadInput(f"{name}: a join must be called with two values, not {len(n.args)} arguments")
+            return self._join(name, m.kind, *(values[x] for x in nodes))
         value = values[n.args[0]]  # type: ignore[index]
         if isinstance(m, Input):
             first = self.steps[0]
