@@ -71,7 +71,7 @@ def _energies(c: Costs) -> list[Table]:
 def _part(s: Span | None, samples: int, unit: str) -> str:
     """A cell of the table by layer: three decimals, so that what is small looks small."""
     value = 0.0 if s is None else float(s.value / UNITS[unit]) / samples
-    return f"{value:,.3f}" if value >= 0.0005 else "< 0.001" if value else ""
+    return f"{value:,.3f}" if value else ""
 
 
 def _share(s: Span, whole: Span) -> str:
