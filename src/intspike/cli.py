@@ -16,6 +16,7 @@ from .errors import BadInput, IntspikeError, did_you_mean
 from .study.commands import app as study_app
 from .study.commands import search
 from .study.dynamics_commands import app as dynamics_app
+from .study.energy.command import energy
 from .study.terminal import Bars, need_torch
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.add_typer(export_app, name="export")
 app.add_typer(study_app, name="study")
 app.add_typer(dynamics_app, name="dynamics")
 app.command()(search)
+app.command()(energy)
 
 console = Console()
 RECIPES = ("fashion-mnist",)
