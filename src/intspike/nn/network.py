@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast
 
@@ -294,6 +295,13 @@ class Network(torch.nn.Module):
 
     @_uncompiled
     def _run(self, x: Tensor) -> tuple[Tensor, dict[str, Value], dict[str, list[Tensor]]]:
+        """The output, and spikes and states of all layers. Integers opt out of autocast: fewer bits would round them."""
+        real = all(g.weight is None and g.state is None for g in self.layers)
+        kind = x.device.type if isinstance(x, Tensor) else "cpu"
+        with nullcontext() if real else torch.autocast(kind, enabled=False):
+            return self._run_steps(x)
+
+    def _run_steps(self, x: Tensor) -> tuple[Tensor, dict[str, Value], dict[str, list[Tensor]]]:
         if not isinstance(x, Tensor) or x.ndim < 2:  # pyright: ignore[reportUnnecessaryIsInstance]
             what = list(x.shape) if isinstance(x, Tensor) else type(x).__name__
             raise BadInput(f"inputs must be a tensor [T, B, ...], not {what}; encode.direct(x, T) adds time")
