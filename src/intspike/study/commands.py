@@ -9,9 +9,11 @@ import typer
 from rich.console import Console
 
 from ..errors import BadInput
-from .terminal import Bars, drawn, need_torch
+from .drift.command import drift
+from .terminal import Bars, closing, drawn, need_torch, numbers
 
 app = typer.Typer(no_args_is_help=True, help="Grids of trainings: kept cell by cell, resumed, reported.")
+app.command()(drift)
 console = Console()
 
 
@@ -83,7 +85,7 @@ def squat(
     from .squat.tables import tables as tables_of
 
     given: dict[str, Any] = {
-        "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": _bits(bits),
+        "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": numbers(bits, "bits", int),
         "pairs": () if pairs is None else parse_pairs(pairs),
         "ranges": () if ranges is None else parse_ranges(ranges), "codec": codec, "subset": subset,
         "folds": folds, "timesteps": timesteps, "test_timesteps": test_timesteps, "batch_size": batch_size,
@@ -105,13 +107,7 @@ def squat(
         raise typer.Exit(130) from None
     for table in tables_of(rows_of(study.cells), options):
         console.print(drawn(table))
-    failed = f"; {len(study.failed)} cells failed, --retry-failed computes them again" if study.failed else ""
-    shown = tables or out
-    console.print(
-        f"{len(study.cells)} cells{failed}. Open {shown / 'report.html'}; numbers are in {shown / 'summary.json'}, "
-        f"{shown / 'table.csv'} and {shown / 'table.md'}",
-        soft_wrap=True,
-    )
+    console.print(closing(len(study.cells), len(study.failed), tables or out), soft_wrap=True)
 
 
 def search(
@@ -142,8 +138,9 @@ def search(
     if cost not in ("bits", "synops"):
         raise BadInput(f"--cost must be bits or synops, not {cost!r}")
     options = search_run.Options(
-        search_run.parse_budget(budget), dataset, cost, _bits(weight_bits, "weight-bits"),
-        _bits(state_bits, "state-bits"), trials, samples, epochs, subset, timesteps, batch_size, seed, data, model,
+        search_run.parse_budget(budget), dataset, cost, numbers(weight_bits, "weight-bits", int),
+        numbers(state_bits, "state-bits", int), trials, samples, epochs, subset, timesteps, batch_size, seed, data,
+        model,
     )  # fmt: skip
     try:
         with Bars(console) as watch:
@@ -157,13 +154,6 @@ def search(
         f"{result['bits'] / 8192:.1f} KiB. Open {out / 'report.html'}; the network is {out / 'model.intspike'}",
         soft_wrap=True,
     )
-
-
-def _bits(text: str, option: str = "bits") -> tuple[int, ...]:
-    try:
-        return tuple(int(b) for b in text.split(","))
-    except ValueError:
-        raise BadInput(f"--{option} must be numbers with commas, such as 8,4,2, not {text!r}") from None
 
 
 def _on_command_line(context: typer.Context, name: str) -> bool:

@@ -53,7 +53,7 @@ class Row(Generic[C]):
     @property
     def accuracies(self) -> list[float]:
         """Per cent, in the order of the seeds."""
-        return [100 * self._record(s)["accuracy"] for s in sorted(self.done)]
+        return [100 * self.record(s)["accuracy"] for s in sorted(self.done)]
 
     @property
     def interval(self) -> Interval | None:
@@ -63,7 +63,7 @@ class Row(Generic[C]):
         if len(self.done) > 1:
             return mean_interval(self.accuracies)
         (only,) = self.done
-        one = wilson(self._record(only)["correct"], self._record(only)["n"])
+        one = wilson(self.record(only)["correct"], self.record(only)["n"])
         assert one.low is not None
         assert one.high is not None
         return Interval(100 * one.value, 100 * one.low, 100 * one.high, 1)
@@ -71,7 +71,7 @@ class Row(Generic[C]):
     @property
     def compared(self) -> int:
         """Spikes and stored codes that were compared, of all seeds."""
-        return sum(c["compared"] for s in self.done for c in self._record(s)["exact"] or ())
+        return sum(c["compared"] for s in self.done for c in self.record(s)["exact"] or ())
 
     @property
     def exact(self) -> str:
@@ -83,13 +83,13 @@ class Row(Generic[C]):
     @property
     def bits(self) -> int | None:
         """Packed size of the first seed, in bits."""
-        size = self._record(min(self.done))["size_bits"] if self.done else None
+        size = self.record(min(self.done))["size_bits"] if self.done else None
         return None if size is None else size["total"]
 
     @property
     def tested(self) -> int:
         """Test samples a seed."""
-        return int(self._record(min(self.done))["n"]) if self.done else 0
+        return int(self.record(min(self.done))["n"]) if self.done else 0
 
     @property
     def rate(self) -> float | None:
@@ -102,7 +102,7 @@ class Row(Generic[C]):
         return self._neurons("dead", weighted=False)
 
     def _neurons(self, what: str, *, weighted: bool) -> float | None:
-        layers = [x for s in self.done for x in self._record(s)["layers"].values()]
+        layers = [x for s in self.done for x in self.record(s)["layers"].values()]
         neurons = sum(x["neurons"] for x in layers)
         total = sum(x[what] * (x["neurons"] if weighted else 1) for x in layers)
         return total / neurons if neurons else None
@@ -110,7 +110,7 @@ class Row(Generic[C]):
     @property
     def drifts(self) -> list[Mapping[str, Any]]:
         """Drift against full precision as each seed records it; cells of earlier versions have none."""
-        return [d for s in sorted(self.done) if (d := self._record(s).get("drift")) is not None]
+        return [d for s in sorted(self.done) if (d := self.record(s).get("drift")) is not None]
 
     def drift(self, name: str) -> float | None:
         """A pooled measure of drift, its mean over seeds; None where no seed knows it."""
@@ -126,7 +126,8 @@ class Row(Generic[C]):
         costs = [[d["cost"][k]["synops_per_inference"] for k in ("before", "after")] for d in self.drifts]
         return mean_of([b / a - 1 if a and b is not None else None for a, b in costs])
 
-    def _record(self, seed: int) -> dict[str, Any]:
+    def record(self, seed: int) -> dict[str, Any]:
+        """What the cell of a seed recorded."""
         record = self.done[seed].record
         assert record is not None
         return dict(record)

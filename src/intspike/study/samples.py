@@ -26,6 +26,8 @@ def _needs_path(name: str, read: Callable[[str], Dataset]) -> Reader:
 READERS: Mapping[str, Reader] = {
     "fashion-mnist": data.fashion_mnist,
     "mnist": _needs_path("mnist", data.mnist),
+    "cifar10": _needs_path("cifar10", data.cifar10),
+    "cifar100": _needs_path("cifar100", data.cifar100),
     # which no network without memory can solve
     "delayed-match": lambda path: data.delayed_match(),
     # one row of the image a timestep

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -12,11 +13,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from ..errors import MissingDependency
+from ..errors import BadInput, MissingDependency
 from .watch import Watch
 
 if TYPE_CHECKING:
     from .report.content import Table
+
+
+N = TypeVar("N")
 
 
 class Bars(Watch):
@@ -55,6 +59,27 @@ def drawn(table: Table) -> RichTable:
     for row in table.rows:
         made.add_row(*(escape(str(cell)) for cell in row))
     return made
+
+
+def numbers(text: str, option: str, kind: Callable[[str], N]) -> tuple[N, ...]:
+    """The numbers of an option such as 8,4,2; none where it is empty.
+
+    Raises:
+        BadInput: something else.
+    """
+    try:
+        return tuple(kind(x) for x in text.split(",")) if text else ()
+    except ValueError:
+        raise BadInput(f"--{option} must be numbers with commas, such as 8,4,2, not {text!r}") from None
+
+
+def closing(cells: int, failed: int, folder: Path) -> str:
+    """The last words of a study."""
+    again = f"; {failed} cells failed, --retry-failed computes them again" if failed else ""
+    return (
+        f"{cells} cells{again}. Open {folder / 'report.html'}; numbers are in {folder / 'summary.json'}, "
+        f"{folder / 'table.csv'} and {folder / 'table.md'}"
+    )
 
 
 def need_torch() -> None:

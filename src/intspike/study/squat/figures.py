@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..claims import Trend
 from ..report.bars import bar
 from ..report.style import Figure, Panel, axis, colour, layout, line, note, percent, plain, rows, text
 from ..rows import mean_of
 from .rows import Row, what_of
 from .tables import SCHEMES
-from .trends import Trend
 
 KINDS = (
     "full precision",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from ..claims import verdicts
 from ..grid import Finished
 from ..report import Page, Section, Table, write_report
 from ..rows import interval_text
@@ -15,7 +16,7 @@ from . import clipping, drifted, figures, pairs, tables
 from .notes import notes
 from .options import Options
 from .rows import full_precision, rows_of
-from .trends import CLAIMS, trends, verdicts
+from .trends import CLAIMS, trends
 
 
 def write_study_report(finished: Sequence[Finished], options: Options, out: Path) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...measure import Interval
+from ..claims import Trend, verdicts
 from ..folder import write_csv, write_json, write_text
 from ..grid import Finished
 from ..report.content import Table
@@ -20,7 +21,7 @@ from .goals import ACCURACY, GAP, goal_of
 from .notes import notes
 from .options import Options
 from .rows import Row, printed, rows_of, what_of
-from .trends import CLAIMS, Trend, trends, verdicts
+from .trends import CLAIMS, trends
 
 SCHEMES: Mapping[Scheme, str] = {"ptq": "after training (PTQ)", "qat": "in training (QAT)"}
 WHAT = ("states", "weights", "both")

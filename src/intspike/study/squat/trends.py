@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...measure import Interval, paired_interval
+from ...measure import paired_interval
+from ..claims import Trend
 from ..networks import right_of
 from .cells import SquatCell
 from .rows import Row, what_of
@@ -18,33 +18,6 @@ CLAIMS: Mapping[str, str] = {
     "centred-over-uniform": "threshold-centred levels are at least as good as uniform ones at 4 bits and fewer",
 }
 FEW_BITS = 4
-
-
-@dataclass(frozen=True)
-class Trend:
-    """One comparison of a claim.
-
-    Attributes:
-        claim: a key of CLAIMS.
-        name: what is compared, such as "both, QAT" and the bits.
-        bits: of what is quantized.
-        difference: of accuracies in points, and its 95 % interval.
-        pairs: what is paired: "seeds", "folds" or, with one seed, "test samples".
-    """
-
-    claim: str
-    name: str
-    bits: int
-    difference: Interval
-    pairs: str
-
-    @property
-    def verdict(self) -> str:
-        """ "holds", "does not hold", or "within noise" where the interval holds 0."""
-        d = self.difference
-        if d.low is None or d.high is None or d.low <= 0 <= d.high:
-            return "within noise"
-        return "holds" if d.low > 0 else "does not hold"
 
 
 def trends(rows: Mapping[str, Row]) -> list[Trend]:
@@ -87,14 +60,3 @@ def _record(row: Row, seed: int) -> Mapping[str, Any]:
     record = row.done[seed].record
     assert record is not None
     return record
-
-
-def verdicts(found: list[Trend], claim: str) -> str:
-    """How often a claim holds."""
-    of_it = [t.verdict for t in found if t.claim == claim]
-    parts = [
-        f"{word} in {of_it.count(word)}"
-        for word in ("holds", "within noise", "does not hold")
-        if word in of_it
-    ]
-    return f"{', '.join(parts)} of {len(of_it)} comparisons" if of_it else "nothing to compare"

@@ -1,0 +1,157 @@
+"""What the drift study is asked for, checked before any cell runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ...errors import BadInput, did_you_mean
+from ..squat import custom
+from ..squat.tasks import few, fingerprint
+from .cells import DriftCell, grid
+from .models import DATASETS, MODELS, Where, build, load
+
+CODECS = ("after-reset", "before-reset")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of `intspike study drift`; None is the data set's or the model's own default.
+
+    Attributes:
+        dataset, model: registered names; model may be module:function.
+        seeds: how many, from 0; their full-precision networks are each other's noise floor.
+        weight_bits, state_bits: at which quantizers of weights and of states are compared.
+        clips: ranges of weights, in standard deviations of a channel.
+        strength: weight of the distance to the rates of full precision, of networks that are trained near it.
+        data: folder or file of the samples, or module:function.
+        (the others are those of cells.DriftCell)
+    """
+
+    dataset: str = "fashion-mnist"
+    model: str | None = None
+    seeds: int = 3
+    epochs: int = 4
+    weight_bits: tuple[int, ...] = (2, 3, 4, 8)
+    clips: tuple[float, ...] = (1.5, 2.5, 5.0)
+    state_bits: tuple[int, ...] = (1, 2, 3, 4, 8)
+    strength: float = 10.0
+    codec: str = "after-reset"
+    subset: int | None = None
+    timesteps: int | None = None
+    batch_size: int = 50
+    learning_rate: float = 3e-3
+    quantized_learning_rate: float = 2e-3
+    augment: bool | None = None
+    data: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("seeds", self.seeds, 1, 1000),
+            ("epochs", self.epochs, 1, 10000),
+            ("batch-size", self.batch_size, 1, 10000),
+            ("timesteps", self.timesteps, 1, 1000),
+            ("subset", self.subset, 1, 10**9),
+        ):
+            if value is not None and not low <= value <= high:
+                raise BadInput(f"--{name} must be in {low}..{high}, not {value}")
+        for name, rate in (
+            ("learning-rate", self.learning_rate),
+            ("quantized-learning-rate", self.quantized_learning_rate),
+        ):
+            if not 0 < rate < 100:
+                raise BadInput(f"--{name} must be a positive number below 100, not {rate:g}")
+        _check("weight-bits", self.weight_bits, 2, 8, "2,3,4,8")
+        _check("state-bits", self.state_bits, 1, 8, "1,2,3,4,8")
+        _check("clips", self.clips, 0.01, 1000, "1.5,2.5,5", may_be_none=True)
+        if not 0 < self.strength < 1e6:
+            raise BadInput(f"--strength must be a positive number below a million, not {self.strength:g}")
+        if self.codec not in CODECS:
+            raise BadInput(f"--codec must be {' or '.join(CODECS)}, not {self.codec!r}")
+
+    def where(self) -> Where:
+        """Where samples and model are found."""
+        own = custom.is_function(self.data)
+        if not own and self.dataset not in DATASETS:
+            raise BadInput(
+                f"the drift study has no data set {self.dataset!r}; {did_you_mean(self.dataset, DATASETS)}; or give "
+                "--data module:function"
+            )
+        model = self.model or DATASETS.get(self.dataset, DATASETS["fashion-mnist"])[0]
+        path = self.data if own or self.data is None else str(Path(self.data).resolve())
+        return Where(self.dataset, path, model)
+
+    def command(self) -> str:
+        """The command line that asks for the same."""
+        words, plain = ["intspike study drift"], Options()
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value == getattr(plain, f.name) and f.name not in ("dataset", "seeds", "epochs"):
+                continue
+            name = f.name.replace("_", "-")
+            if isinstance(value, bool):
+                words.append(f"--{name}" if value else f"--no-{name}")
+                continue
+            shown = ",".join(f"{v:g}" for v in value) if isinstance(value, tuple) else value
+            if f.name == "data" and not custom.is_function(self.data):
+                shown = "FOLDER"
+            words.append(f"--{name} {shown}" if shown != "" else f'--{name} ""')
+        return " ".join(words)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a folder keeps them, but for functions of the user's: a stored study names none."""
+        return {
+            k: None if isinstance(v, str) and custom.is_function(v) else v for k, v in asdict(self).items()
+        }
+
+
+def _check(
+    name: str, values: Sequence[float], low: float, high: float, example: str, may_be_none: bool = False
+) -> None:
+    fits = all(low <= v <= high for v in values) and len(set(values)) == len(values)
+    if not fits or not (values or may_be_none):
+        raise BadInput(
+            f"--{name} must be different numbers in {low:g}..{high:g} such as {example}, not "
+            f"{','.join(f'{v:g}' for v in values) or 'none'}"
+        )
+
+
+def cells_of(options: Options) -> tuple[list[DriftCell], Where]:
+    """The grid, after data and model are loaded and found to fit.
+
+    Raises:
+        BadInput: an unknown data set or model, a user's function that cannot be used, a model that does not fit.
+        BadData: files that cannot be read.
+    """
+    where = options.where()
+    whole = load(where)
+    dataset = whole if options.subset is None else few(whole, options.subset)
+    if not len(dataset.test):
+        raise BadInput(f"the study must have test samples, but {dataset.name} has none")
+    custom.check_fits(build(where, dataset), dataset, where.model)
+    own_model, own_data = custom.is_function(where.model), custom.is_function(where.data)
+    timesteps = options.timesteps or (25 if own_model else MODELS[where.model].timesteps)
+    augmented = (
+        DATASETS[where.dataset][1] if options.augment is None and not own_data else bool(options.augment)
+    )
+    base = DriftCell(
+        scheme="fp",
+        seed=0,
+        dataset="user" if own_data else options.dataset,
+        data=fingerprint(whole),
+        model=custom.fingerprint(where.model) if own_model else where.model,
+        epochs=options.epochs,
+        timesteps=timesteps,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        quantized_learning_rate=options.quantized_learning_rate,
+        stores=options.codec.replace("-", " "),
+        subset=options.subset,
+        augmented=augmented,
+    )
+    return (
+        grid(base, options.seeds, options.weight_bits, options.clips, options.state_bits, options.strength),
+        where,
+    )
