@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from scipy.stats import binom
 from intspike.encode import delta, latency, rate
 from intspike.encode.rate import absorb
 from intspike.errors import BadInput
+from intspike.native import compiler
 
 WORD = (1 << 32) - 1
 KNOWN = [0xBBCAC71F, 0xC19EE67F, 0xE0B50698]  # of (0, 0, 0, 0), (1, 2, 3, 4) and four times 2^32 - 1
@@ -59,6 +62,27 @@ def test_known_hashes():
     for n in (1, 2, 3, 4):
         h = absorb(h, np.uint32(n))
     assert int(h[0]) == KNOWN[1]
+
+
+def test_the_c_of_the_documentation_draws_the_same_spikes(tmp_path: Path):
+    cc = compiler()
+    if cc is None:
+        pytest.skip("no C compiler")
+    page = (Path(__file__).parents[2] / "docs" / "encode.md").read_text("utf-8")
+    block = page.split("```c\n")[1].split("```")[0]
+    main = """
+    int main(void) {
+        for (int sample = 4; sample < 7; sample++)
+            for (int t = 0; t < 5; t++)
+                for (int index = 0; index < 256; index++)
+                    putchar('0' + spike(9, sample, t, index, index, 255));
+    }"""
+    (tmp_path / "t.c").write_text(f"#include <stdint.h>\n#include <stdio.h>\n{block}{main}")
+    subprocess.run([*cc.command, "-o", tmp_path / "t", tmp_path / "t.c"], check=True)
+    drawn_in_c = subprocess.run([tmp_path / "t"], check=True, capture_output=True, text=True).stdout
+    x = np.tile(np.arange(256, dtype=np.uint8), (3, 1))
+    expected = rate(x, 5, seed=9, sample=4).swapaxes(0, 1).reshape(-1)
+    assert drawn_in_c == "".join(map(str, expected.tolist()))
 
 
 @given(st.data(), images, st.integers(1, 4), st.integers(0, 3))
