@@ -182,6 +182,9 @@ def test_progress_is_told_after_every_batch():
         ({"epochs": -1}, "epochs must be at least 0, not -1"),
         ({"batch_size": 0}, "batch_size must be at least 1, not 0"),
         ({"timesteps": 0}, "timesteps must be at least 1, not 0"),
+        ({"timesteps": (2, 0)}, "timesteps must be at least 1, not 0"),
+        ({"timesteps": (2, 2)}, "timesteps must be one number or several different ones, not (2, 2)"),
+        ({"timesteps": ()}, "timesteps must be one number or several different ones, not ()"),
         ({"test_timesteps": 0}, "test_timesteps must be at least 1 (or None), not 0"),
         ({"learning_rate": 0}, "the learning rate must be a positive number, not 0"),
         ({"learning_rate": float("nan")}, "the learning rate must be a positive number, not nan"),
@@ -267,6 +270,28 @@ def test_timed_samples_are_seen_with_their_frames_in_order_and_silence_behind_th
     whole = torch.cat(seen, 1).numpy()
     assert np.array_equal(whole[:6].swapaxes(0, 1), wide.inputs)
     assert not whole[6:].any()
+
+
+def test_of_several_timesteps_each_batch_draws_one_and_repeats_itself():
+    start = network()
+    seen: list[int] = []
+
+    def watched(spikes: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        seen.append(len(spikes))
+        return CountCrossEntropy()(spikes, labels)
+
+    arguments = {**SMALL, "timesteps": (1, 2, 4)}
+    a = train.fit(start, DATA, epochs=4, loss=watched, seed=3, **arguments)
+    first = list(seen)
+    assert set(first) == {1, 2, 4}
+    assert same(a, train.fit(start, DATA, epochs=4, loss=watched, seed=3, **arguments))
+    assert seen[len(first) :] == first
+    train.fit(start, DATA, epochs=4, loss=watched, seed=4, **arguments)
+    assert seen[2 * len(first) :] != first
+    assert same(
+        train.fit(start, DATA, epochs=1, **{**SMALL, "timesteps": (3,)}),
+        train.fit(start, DATA, epochs=1, **{**SMALL, "timesteps": 3}),
+    )
 
 
 def test_augmentation_changes_each_batch_and_repeats_itself():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def fit(
     epochs: int = 5,
     learning_rate: float | None = None,
     batch_size: int = 100,
-    timesteps: int = 25,
+    timesteps: int | Sequence[int] = 25,
     test_timesteps: int | None = None,
     loss: Loss | None = None,
     regularizer: FiringRegularizer | None = None,
@@ -58,7 +58,8 @@ def fit(
             samples the last model is kept.
         epochs: 0 returns a copy.
         learning_rate: None: 3e-3 in full precision, 2e-3 quantized.
-        timesteps: T in training; test_timesteps: T in validation (None: the same).
+        timesteps: T in training; of several, each batch draws one, and the network serves them all.
+        test_timesteps: T in validation (None: as in training, the largest of several).
         loss: of output spikes [T, B, K] and labels [B], a mean over samples; None: CountCrossEntropy().
         regularizer: adds the distance to a teacher's firing rates to the loss.
         augment: changes the samples of each batch: of (uint8 [B, ...], numpy.random.Generator) the same shape. Timed
@@ -80,13 +81,16 @@ def fit(
         MissingDependency: Lightning Fabric is wanted and not installed.
     """
     made = copy.deepcopy(net) if isinstance(net, Network) else Network(copy.deepcopy(net))
+    times = timesteps if isinstance(timesteps, int) else tuple(timesteps)
     plan = Plan(
         data=data,
         epochs=epochs,
         batch_size=batch_size,
         rate=learning_rate if learning_rate is not None else (2e-3 if made.quantized else 3e-3),
-        timesteps=timesteps,
-        test_timesteps=timesteps if test_timesteps is None else test_timesteps,
+        timesteps=times,
+        test_timesteps=(times if isinstance(times, int) else max(times, default=0))
+        if test_timesteps is None
+        else test_timesteps,
         loss=loss or CountCrossEntropy(),
         patience=patience,
         warmup=warmup,

@@ -29,7 +29,8 @@ class Plan:
         data: whose training split is learned, and whose validation split chooses.
         epochs, batch_size: as they are used.
         rate: learning rate at its highest.
-        timesteps, test_timesteps: T in training and in validation.
+        timesteps: T in training; of several, each batch draws one.
+        test_timesteps: T in validation.
         loss: of output spikes [T, B, K] and labels [B].
         patience: epochs without a better validation accuracy after which training stops.
         warmup: batches over which the learning rate rises.
@@ -42,7 +43,7 @@ class Plan:
     epochs: int
     batch_size: int
     rate: float
-    timesteps: int
+    timesteps: int | tuple[int, ...]
     test_timesteps: int
     loss: Loss
     patience: int
@@ -55,10 +56,12 @@ class Plan:
         for name, value, least in (
             ("epochs", self.epochs, 0),
             ("batch_size", self.batch_size, 1),
-            ("timesteps", self.timesteps, 1),
+            *(("timesteps", t, 1) for t in self.all_timesteps),
         ):
             if value < least:
                 raise BadInput(f"{name} must be at least {least}, not {value}")
+        if not self.all_timesteps or len(set(self.all_timesteps)) < len(self.all_timesteps):
+            raise BadInput(f"timesteps must be one number or several different ones, not {self.timesteps!r}")
         if self.test_timesteps < 1:
             raise BadInput(f"test_timesteps must be at least 1 (or None), not {self.test_timesteps}")
         if not (hasattr(self.data, "train") and hasattr(self.data, "validation")):
@@ -72,6 +75,19 @@ class Plan:
             raise BadInput(f"the learning rate must be a positive number, not {self.rate!r}")
         object.__setattr__(self, "batch_size", min(self.batch_size, len(self.data.train)))
         object.__setattr__(self, "warmup", min(self.warmup, self.total // 5))
+
+    @property
+    def all_timesteps(self) -> tuple[int, ...]:
+        """Every T that a batch may have."""
+        return (self.timesteps,) if isinstance(self.timesteps, int) else self.timesteps
+
+    def timesteps_at(self, step: int) -> int:
+        """T of a batch: a function of seed and step, so that a resumed training draws the same."""
+        choices = self.all_timesteps
+        if len(choices) == 1:
+            return choices[0]
+        draw = np.random.Generator(np.random.PCG64((self.seed % (1 << 64), step, 1)))
+        return choices[int(draw.integers(len(choices)))]
 
     @property
     def batches(self) -> int:
@@ -97,7 +113,7 @@ class Plan:
     def batch(self, step: int, index: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs [T, B, ...] and labels [B] of a batch, augmented with what its step draws."""
         if self.augment is None:
-            return batch_of(self.data.train, index, self.timesteps)
+            return batch_of(self.data.train, index, self.timesteps_at(step))
         picked = self.data.train.pick(index.numpy())
         draw = np.random.Generator(np.random.PCG64((self.seed % (1 << 64), step)))
         changed: Any = self.augment(picked.inputs, draw)
@@ -107,5 +123,5 @@ class Plan:
                 f"{getattr(changed, 'dtype', type(changed).__name__)} {list(getattr(changed, 'shape', ()))}"
             )
         return batch_of(
-            Split(changed, picked.labels, picked.timed), torch.arange(len(picked)), self.timesteps
+            Split(changed, picked.labels, picked.timed), torch.arange(len(picked)), self.timesteps_at(step)
         )
