@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from intspike import nn
+from intspike.engine import reference
+from intspike.engine.compare import compare
 from intspike.errors import BadInput, NotLowerable
-from intspike.lower import lower
+from intspike.lower import lower, torch_trace
 from intspike.nn import Network, quantize
 from intspike.nn.join import KINDS
 from intspike.quant import QuantConfig, ThresholdCentred, Uniform
@@ -167,7 +170,11 @@ class Inputs(torch.nn.Module):
 
 
 def test_inputs_are_spikes_where_they_say_so():
-    lower(quantize(Network(Inputs(1.0, 1)), CONFIG), input_shape=(5,))
+    """A static input beside spikes of every timestep, too."""
+    net = quantize(Network(Inputs(1.0, 1)), CONFIG).eval()
+    images = np.random.default_rng(0).integers(0, 2, (6, 5), dtype=np.uint8)
+    ours = torch_trace(net, images, 4)
+    assert compare(ours, reference.run(lower(net), images, 4), ("torch", "reference")).mismatches == 0
     for given in ((1.0, 255), (0.5, 1), (1 / 255, 255)):
         with pytest.raises(BadInput, match="but input and lif are not both known to be such"):
             Network(Inputs(*given))

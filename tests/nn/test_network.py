@@ -94,6 +94,15 @@ def test_spikes_add_and_may_be_reused():
     lower(quantize(net, CONFIG), input_shape=(1, 6, 6))
 
 
+def test_spikes_may_be_added_in_place():
+    def added(m: Model, x: torch.Tensor) -> torch.Tensor:
+        x = m.lif(m.conv(x))
+        x += m.lif2(m.conv2(x))
+        return m.out(m.dense(x.flatten(1)))
+
+    assert steps(Network(Model(added))) == ["input", "group", "group", "add", "flatten", "group"]
+
+
 def test_currents_of_two_synapses_are_those_of_their_sum():
     model = Model(lambda m, x: m.lif(m.conv(x) + m.side(x)))
     single = torch.nn.Conv2d(1, 4, 3)

@@ -15,9 +15,9 @@ from ..ir import Neuron as NeuronNode
 from ..measure import Packing
 from ..measure.codes import stuck_codes
 from ..nn import Group, Integers, Network
-from ..nn.network import Step
 from ..nn.parts import pair
 from ..nn.scales import value_scales
+from ..nn.tracing import Step
 from ..ops import Carry, Dyadic, trace
 
 

@@ -14,7 +14,7 @@ from .join import joined
 from .parts import area, pair, summed
 
 if TYPE_CHECKING:
-    from .network import Step
+    from .tracing import Step
 
 
 def on_frames(s: Step, inputs: list[Frames], training: bool) -> tuple[Frames, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,7 +11,9 @@ from ..errors import NotLowerable
 from .parts import area
 
 if TYPE_CHECKING:
+    from .group import Group
     from .network import Network
+    from .tracing import Step
 
 
 def value_scales(net: Network) -> tuple[dict[str, float], dict[str, float]]:
@@ -43,19 +46,19 @@ def value_scales(net: Network) -> tuple[dict[str, float], dict[str, float]]:
     return scales, most
 
 
-def sends_spikes(net: Network, name: str) -> bool:
+def sends_spikes(steps: Sequence[Step], groups: Mapping[str, Group], name: str) -> bool:
     """Whether a value is known to be 0 or 1 and to stand for that: what "and" and "iand" may read."""
-    s = next(s for s in net.steps if s.name == name)
+    s = next(s for s in steps if s.name == name)
     match s.kind:
         case "input":
             return s.module.high == 1 and s.module.scale == 1
         case "group":
-            return next(g for g in net.layers if g.name == name).neuron.equation.spikes == 1
+            return groups[name].neuron.equation.spikes == 1
         case "and" | "iand":
             return True
         case "flatten" | "dropout":
-            return sends_spikes(net, s.inputs[0])
+            return sends_spikes(steps, groups, s.inputs[0])
         case "pool":
-            return isinstance(s.module, torch.nn.MaxPool2d) and sends_spikes(net, s.inputs[0])
+            return isinstance(s.module, torch.nn.MaxPool2d) and sends_spikes(steps, groups, s.inputs[0])
         case _:
             return False
