@@ -14,7 +14,7 @@ console = Console()
 
 
 def drift(
-    dataset: Annotated[str, typer.Option(help="fashion-mnist, cifar10, cifar100")] = "fashion-mnist",
+    dataset: Annotated[str, typer.Option(help="fashion-mnist, mnist, cifar10, cifar100")] = "fashion-mnist",
     model: Annotated[
         str | None, typer.Option(help="squat-fmnist, sew-resnet-8, sew-resnet-18, or yours, module:function")
     ] = None,

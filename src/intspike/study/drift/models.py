@@ -38,6 +38,7 @@ DATASETS: Mapping[str, tuple[str, bool]] = {  # its model, and whether its image
     "cifar10": ("sew-resnet-8", True),
     "cifar100": ("sew-resnet-18", True),
     "fashion-mnist": ("squat-fmnist", False),
+    "mnist": ("squat-fmnist", False),
 }
 
 

@@ -102,6 +102,8 @@ def _mark(cell: object) -> str:
 
 def _numeric(table: Table) -> list[bool]:
     """Which columns hold numbers alone, perhaps with a unit or a change, and are set to the right."""
+    if not table.rows:
+        return [False] * len(table.columns)
     columns = zip(*([str(cell) for cell in row] for row in table.rows), strict=True)
     return [
         any(map(_NUMBER.fullmatch, cells)) and all(c in _NONE or _NUMBER.fullmatch(c) for c in cells)

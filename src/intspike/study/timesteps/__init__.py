@@ -1,0 +1,1 @@
+"""The timestep study: where timesteps pay, in accuracy, latency, operations and energy."""

@@ -1,0 +1,112 @@
+"""The cells of the timestep study: at which T a network was trained, and at how many bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ...quant import QuantConfig, ThresholdCentred, weight_of
+
+Training = Literal["per-T", "fixed-T", "random-T"]
+TRAININGS: tuple[Training, ...] = ("per-T", "fixed-T", "random-T")
+
+
+@dataclass(frozen=True)
+class TimestepCell:
+    """One network of the study.
+
+    Attributes:
+        trained: T of its training; of several, each batch draws one.
+        bits: of weights and membrane potentials; None: full precision.
+        tested: each T at which it is tested, increasing.
+        seed: of weights, sample order and validation split.
+        dataset, data, model: its registered name, a fingerprint of the samples, and the network.
+        epochs: of each of the trainings, in full precision and quantized.
+        batch_size: samples a training step.
+        learning_rate, quantized_learning_rate: at the start of each; the second is 0 in full precision.
+        subset: training samples used; None is all.
+        augmented: whether training samples are shifted and mirrored.
+    """
+
+    trained: tuple[int, ...]
+    bits: int | None
+    tested: tuple[int, ...]
+    seed: int
+    dataset: str
+    data: str
+    model: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    quantized_learning_rate: float
+    subset: int | None = None
+    augmented: bool = False
+
+    @property
+    def parent(self) -> TimestepCell | None:
+        """The full-precision network of the same training; it has none itself."""
+        return None if self.bits is None else replace(self, bits=None, quantized_learning_rate=0.0)
+
+    @property
+    def training(self) -> str:
+        """How it was trained, in a word."""
+        return f"T{self.trained[0]}" if len(self.trained) == 1 else "random-T"
+
+    @property
+    def row(self) -> str:
+        """DATASET/trained-TRAINING/WEIGHTBITS-STATEBITS; 32 bits are float32. Cells of one row differ in their seed."""
+        bits = self.bits or 32
+        return f"{self.dataset}/trained-{self.training}/{bits}-{bits}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.row} seed {self.seed}"
+
+    @property
+    def cost(self) -> float:
+        """Roughly in epochs of one timestep."""
+        return self.epochs * sum(self.trained) / len(self.trained) + 0.3 * self.tested[-1]
+
+    @property
+    def integer(self) -> bool:
+        """Whether it has an integer program."""
+        return self.bits is not None
+
+    def config(self) -> QuantConfig:
+        """How it is quantized."""
+        if self.bits is None:
+            return QuantConfig()
+        return QuantConfig(weight_of(self.bits), ThresholdCentred(self.bits))
+
+
+def grid(
+    base: TimestepCell, seeds: int, bits: Sequence[int | None], trainings: Sequence[str], learning_rate: float
+) -> list[TimestepCell]:
+    """All cells, one seed after the other.
+
+    Args:
+        base: what all cells share, in full precision.
+        bits: None is full precision.
+        trainings: of `TRAININGS`; "fixed-T" is at the largest T alone.
+        learning_rate: of quantized training.
+    """
+
+    def of_seed(seed: int) -> Iterator[TimestepCell]:
+        for trained in _trained(base.tested, trainings):
+            full = replace(base, seed=seed, trained=trained)
+            for b in bits:
+                yield full if b is None else replace(full, bits=b, quantized_learning_rate=learning_rate)
+
+    return [cell for seed in range(seeds) for cell in of_seed(seed)]
+
+
+def _trained(tested: tuple[int, ...], trainings: Sequence[str]) -> list[tuple[int, ...]]:
+    made: list[tuple[int, ...]] = []
+    if "per-T" in trainings:
+        made += [(t,) for t in tested]
+    elif "fixed-T" in trainings:
+        made.append(tested[-1:])
+    if "random-T" in trainings and len(tested) > 1:
+        made.append(tested)
+    return made

@@ -1,0 +1,158 @@
+"""What the timestep study is asked for, checked before any cell runs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from ...errors import BadInput, did_you_mean
+from ..drift.models import DATASETS, Where, build, load
+from ..squat import custom
+from ..squat.tasks import few, fingerprint
+from .cells import TRAININGS, TimestepCell, grid
+
+FULL = "fp32"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of `intspike study timesteps`; None is the data set's own default.
+
+    Attributes:
+        dataset, model: registered names; model may be module:function.
+        timesteps: each T, increasing.
+        train: of "per-T", "fixed-T" and "random-T".
+        bits: "fp32", or a number of weight and state bits.
+        within: points below the best accuracy that the saturation point and the recommendation allow.
+        exit: points of accuracy that early exit may lose, on validation samples.
+        (the others are those of cells.TimestepCell)
+    """
+
+    dataset: str = "fashion-mnist"
+    model: str | None = None
+    timesteps: tuple[int, ...] = (1, 2, 5, 10, 20)
+    train: tuple[str, ...] = ("per-T", "random-T")
+    bits: tuple[str, ...] = (FULL, "8", "4", "2")
+    seeds: int = 3
+    epochs: int = 4
+    within: float = 1.0
+    exit: float = 0.1
+    subset: int | None = None
+    batch_size: int = 50
+    learning_rate: float = 3e-3
+    quantized_learning_rate: float = 2e-3
+    augment: bool | None = None
+    data: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("seeds", self.seeds, 1, 1000),
+            ("epochs", self.epochs, 1, 10000),
+            ("batch-size", self.batch_size, 1, 10000),
+            ("subset", self.subset, 1, 10**9),
+        ):
+            if value is not None and not low <= value <= high:
+                raise BadInput(f"--{name} must be in {low}..{high}, not {value}")
+        times = self.timesteps
+        if not times or times[0] < 1 or times[-1] > 1000 or any(b <= a for a, b in pairwise(times)):
+            raise BadInput(
+                "--timesteps must be increasing numbers in 1..1000 such as 1,2,5,10,20, none twice, not "
+                f"{','.join(map(str, times)) or 'none'}"
+            )
+        for words, known, option in (
+            (self.train, TRAININGS, "train"),
+            (self.bits, (FULL, *map(str, range(1, 9))), "bits"),
+        ):
+            wrong = [w for w in words if w not in known]
+            if wrong:
+                raise BadInput(f"--{option} has no {wrong[0]!r}; {did_you_mean(wrong[0], known)}")
+            if not words or len(set(words)) < len(words):
+                raise BadInput(
+                    f"--{option} must be different words, at least one, not {','.join(words) or 'none'}"
+                )
+        for name, points in (("within", self.within), ("exit", self.exit)):
+            if not 0 <= points <= 100:
+                raise BadInput(f"--{name} must be points of accuracy in 0..100, not {points:g}")
+        for name, rate in (
+            ("learning-rate", self.learning_rate),
+            ("quantized-learning-rate", self.quantized_learning_rate),
+        ):
+            if not 0 < rate < 100:
+                raise BadInput(f"--{name} must be a positive number below 100, not {rate:g}")
+
+    def where(self) -> Where:
+        """Where samples and model are found."""
+        own = custom.is_function(self.data)
+        if not own and self.dataset not in DATASETS:
+            raise BadInput(
+                f"the timestep study has no data set {self.dataset!r}; {did_you_mean(self.dataset, DATASETS)}; or give "
+                "--data module:function"
+            )
+        model = self.model or DATASETS.get(self.dataset, DATASETS["fashion-mnist"])[0]
+        path = self.data if own or self.data is None else str(Path(self.data).resolve())
+        return Where(self.dataset, path, model)
+
+    def command(self) -> str:
+        """The command line that asks for the same."""
+        words, plain = ["intspike study timesteps"], Options()
+        for f in fields(self):
+            value, name = getattr(self, f.name), f.name.replace("_", "-")
+            if value == getattr(plain, f.name) and f.name not in ("dataset", "timesteps", "seeds", "epochs"):
+                continue
+            if isinstance(value, bool):
+                words.append(f"--{name}" if value else f"--no-{name}")
+                continue
+            shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+            if f.name == "data" and not custom.is_function(self.data):
+                shown = "FOLDER"
+            words.append(f"--{name} {shown}")
+        return " ".join(words)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a folder keeps them, but for functions of the user's: a stored study names none."""
+        return {
+            k: None if isinstance(v, str) and custom.is_function(v) else v for k, v in asdict(self).items()
+        }
+
+
+def cells_of(options: Options) -> tuple[list[TimestepCell], Where]:
+    """The grid, after data and model are loaded and found to fit.
+
+    Raises:
+        BadInput: an unknown data set or model, a user's function that cannot be used, a model that does not fit, splits
+            without samples.
+        BadData: files that cannot be read.
+    """
+    where = options.where()
+    whole = load(where)
+    dataset = whole if options.subset is None else few(whole, options.subset)
+    for name in ("validation", "test"):
+        if len(getattr(dataset, name)) < 2:
+            raise BadInput(
+                f"the timestep study must have at least two {name} samples, but {dataset.name} has "
+                f"{len(getattr(dataset, name))}; give a larger data set or --subset"
+            )
+    custom.check_fits(build(where, dataset), dataset, where.model)
+    own_model, own_data = custom.is_function(where.model), custom.is_function(where.data)
+    augmented = (
+        DATASETS[where.dataset][1] if options.augment is None and not own_data else bool(options.augment)
+    )
+    base = TimestepCell(
+        trained=(),
+        bits=None,
+        tested=options.timesteps,
+        seed=0,
+        dataset="user" if own_data else options.dataset,
+        data=fingerprint(whole),
+        model=custom.fingerprint(where.model) if own_model else where.model,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        quantized_learning_rate=0.0,
+        subset=options.subset,
+        augmented=augmented,
+    )
+    bits = [None if b == FULL else int(b) for b in options.bits]
+    return grid(base, options.seeds, bits, options.train, options.quantized_learning_rate), where

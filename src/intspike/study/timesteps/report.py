@@ -1,0 +1,86 @@
+"""The timestep study's report: one page that opens offline."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ..grid import Finished
+from ..report import Page, Section, Table, write_report
+from ..rows import rows_of
+from . import figures, tables
+from .cells import TimestepCell
+from .options import Options
+from .saturation import chosen_exits, saturations
+from .tables import Latencies
+
+
+def write_study_report(finished: Sequence[Finished], latency: Latencies, options: Options, out: Path) -> Path:
+    """report.html of the cells asked for."""
+    return write_report(out / "report.html", page_of(finished, latency, options))
+
+
+def page_of(finished: Sequence[Finished], latency: Latencies, options: Options) -> Page:
+    """Accuracy over T, saturation, frontiers, early exit, start-up."""
+    rows = rows_of(finished, TimestepCell)
+    found = saturations(rows, options.within)
+    made = [
+        Section(
+            "timesteps",
+            "Accuracy and timesteps",
+            "Where a line is flat, more timesteps do not pay.",
+            figures.accuracies(rows),
+            wide=True,
+            tables=[tables.saturation_table(found, options), tables.crossed(rows, options)],
+            legend=True,
+        ),
+        Section(
+            "costs",
+            "What accuracy costs",
+            "Left and above is better; each point of a line is one T.",
+            figures.frontiers(rows, latency),
+            tables=[tables.costs(rows, latency)],
+            legend=True,
+        ),
+        Section(
+            "exit",
+            "Early exit",
+            "A sample stops as soon as the winner leads by enough spikes; easy ones take few timesteps.",
+            figures.exits(rows),
+            wide=True,
+            tables=[tables.exit_table(chosen_exits(rows, options.exit), options)],
+            legend=True,
+        ),
+        Section(
+            "start",
+            "Start-up",
+            "Behind the first timesteps lines are flat: spikes, and what they cost, grow in proportion to T.",
+            figures.transients(rows),
+        ),
+    ]
+    if any(r.failed for r in rows.values()):
+        made.append(
+            Section("failed", "Failed", "The same command repeats them.", tables=[tables.failures(rows)])
+        )
+    environment = [
+        ["command", options.command()],
+        ["python", platform.python_version()],
+        ["torch", torch.__version__],
+        ["machine", platform.machine()],
+        ["seconds of all cells", f"{sum(f.seconds for f in finished):.0f}"],
+    ]
+    made.append(
+        Section("run", "This study", "How to get this page again.", tables=[Table("", ("", ""), environment)])
+    )
+    cell = next(iter(rows.values())).cell
+    said = tables.recommendations(found, options.within)
+    return Page(
+        f"Timesteps of {cell.model} on {cell.dataset}",
+        said[0] if said else "No curve is finished.",
+        made,
+        figures.kinds(rows),
+        [*said[1:], *tables.notes(rows, options)],
+    )

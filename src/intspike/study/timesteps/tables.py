@@ -1,0 +1,265 @@
+"""Tables of the timestep study, as CSV and Markdown, and its summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ...measure import Interval, mean_interval
+from ..folder import write_csv, write_json, write_text
+from ..grid import Finished
+from ..report.content import Table
+from ..report.style import short, size
+from ..report.tables import markdown
+from ..rows import Row, interval_text, rows_of
+from .cells import TimestepCell
+from .options import Options
+from .saturation import Exit, Rows, Saturation, chosen_exits, curves, saturations
+from .work import TABLE
+
+Latencies = Mapping[str, Mapping[str, Any]]
+
+
+def tables(rows: Rows, latency: Latencies, options: Options) -> list[Table]:
+    """Accuracy trained and tested at each T, saturation, costs, early exits; means over seeds."""
+    return [
+        crossed(rows, options),
+        saturation_table(saturations(rows, options.within), options),
+        costs(rows, latency),
+        exit_table(chosen_exits(rows, options.exit), options),
+    ]
+
+
+def accuracy_at(r: Row[TimestepCell], t: int) -> Interval:
+    """Mean over seeds and its interval, in per cent."""
+    return mean_interval([100 * r.record(s)["accuracies"][str(t)] for s in sorted(r.done)])
+
+
+def mean_at(r: Row[TimestepCell], what: str, t: int) -> float | None:
+    """Synaptic operations, or the value of the energy in picojoules, of an inference; a mean over seeds."""
+    found = [_cost(r.record(s), what, t) for s in sorted(r.done)]
+    known = [x for x in found if x is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _cost(record: Mapping[str, Any], what: str, t: int) -> float | None:
+    if record[what] is None:
+        return None
+    if what == "synops":
+        return float(record[what][str(t)])
+    return float(record[what]["per_inference"][str(t)]["value"])
+
+
+def crossed(rows: Rows, options: Options) -> Table:
+    """Every network at every T."""
+    lines = [
+        [
+            r.cell.training.replace("T", "T = ") if len(r.cell.trained) == 1 else "random T",
+            _bits(r.cell),
+            *(interval_text(accuracy_at(r, t)) if r.done else "failed" for t in options.timesteps),
+        ]
+        for r in rows.values()
+    ]
+    heads = ("trained at", "bits", *(f"T = {t}" for t in options.timesteps))
+    return Table("Tested at each T, accuracy in % [95 % interval]", heads, lines)
+
+
+def saturation_table(found: Sequence[Saturation], options: Options) -> Table:
+    """From which T on more do not pay."""
+    lines = [
+        [
+            s.curve,
+            str(s.timesteps),
+            str(s.low) if s.low == s.high else f"{s.low} to {s.high}",
+            f"{s.accuracy:.2f}",
+            f"{s.best:.2f}",
+        ]
+        for s in found
+    ]
+    heads = ("networks", "T", "95 % interval", "accuracy, %", "best, %")
+    return Table(f"Within {options.within:g} points of the best: the smallest T", heads, lines)
+
+
+def costs(rows: Rows, latency: Latencies) -> Table:
+    """What an inference costs at each T."""
+    lines: list[list[str]] = []
+    for curve, by_t in curves(rows).items():
+        for t, r in sorted(by_t.items()):
+            if not r.done:
+                continue
+            operations, energy = (mean_at(r, what, t) for what in ("synops", "energy"))
+            timed = latency.get(r.name, {}).get(str(t))
+            lines.append(
+                [
+                    curve,
+                    str(t),
+                    f"{accuracy_at(r, t).value:.2f}",
+                    f"{spikes(r, t):,.0f}",
+                    "–" if operations is None else short(operations),
+                    "–" if energy is None else f"{energy / 1e3:,.1f}",
+                    "–" if timed is None else f"{timed['one'][0]:.3f}",
+                    "–" if timed is None else f"{timed['many']:.3f}",
+                    "–" if r.bits is None else size(r.bits),
+                ]
+            )
+    heads = (
+        "networks", "T", "accuracy, %", "spikes", "SynOps", f"energy, nJ ({TABLE})", "latency, ms", "ms of 128 at once",
+        "packed",
+    )  # fmt: skip
+    return Table("An inference at each T", heads, lines)
+
+
+def spikes(r: Row[TimestepCell], t: int) -> float:
+    """Spikes of all neurons in an inference of t timesteps, a mean over seeds."""
+    each = [sum(sum(x[:t]) for x in r.record(s)["spikes_per_step"].values()) for s in sorted(r.done)]
+    return sum(each) / len(each)
+
+
+def exit_table(found: Sequence[Exit], options: Options) -> Table:
+    """Early exits whose margin loses at most so much on validation samples."""
+    lines = [
+        [
+            e.row,
+            f"{e.margin:.1f}",
+            f"{e.timesteps:.2f}",
+            f"{e.accuracy:.2f}",
+            f"{e.full:.2f}",
+            f"{e.accuracy - e.full:+.2f}",
+        ]
+        for e in found
+    ]
+    heads = (
+        "network",
+        "margin, spikes",
+        "mean T",
+        "accuracy, %",
+        f"all {options.timesteps[-1]} timesteps, %",
+        "points",
+    )
+    return Table(f"Early exit, at most {options.exit:g} points lost on validation samples", heads, lines)
+
+
+def failures(rows: Rows) -> Table:
+    """Cells that could not be computed, and why."""
+    lines = [[f"{r.name} seed {s}", why] for r in rows.values() for s, why in r.failed.items()]
+    return Table("Failed", ("network", "reason"), lines)
+
+
+def notes(rows: Rows, options: Options) -> list[str]:
+    """What a reader must know."""
+    cell = next(iter(rows.values())).cell
+    record = next((dict(r.record(min(r.done))) for r in rows.values() if r.done), None)
+    data = "none finished" if record is None else f"{record['data']}; {record['n']:,} test samples"
+    return [
+        f"Data: {data}. Network: {cell.model}. {cell.epochs} epochs of each training in batches of {cell.batch_size}"
+        f"{', shifted and mirrored samples' if cell.augmented else ''}. Models are chosen on validation samples at the "
+        "T of their training, of random T at the largest.",
+        "Quantized networks go on from full precision for as many epochs, with weights and membrane potentials of so "
+        "many bits, threshold-centred and stored after reset. At random T each batch draws one of the T.",
+        "A run of T timesteps is the beginning of every longer one, so one run tests all T. The saturation point is "
+        "resampled over test samples 1,000 times.",
+        f"Energy is exact counts of operations times the table {TABLE}: an estimate of a machine, in floating point "
+        "for full precision. Latency is the native engine's on this machine at one moment, one thread.",
+        "Early exit stops where the winner leads by a margin of spikes that was chosen on validation samples.",
+    ]
+
+
+def recommendations(found: Sequence[Saturation], within: float) -> list[str]:
+    """A sentence a curve."""
+    return [
+        f"{s.curve[0].upper()}{s.curve[1:]}: T = {s.timesteps} is within {within:g} points of the best "
+        f"({s.accuracy:.2f} of {s.best:.2f} %)."
+        for s in found
+    ]
+
+
+def summary_of(rows: Rows, options: Options) -> list[dict[str, Any]]:
+    """The summary: accuracies in per cent, saturation points, early exits."""
+    command = options.command()
+    made: list[dict[str, Any]] = []
+
+    def add(name: str, i: Interval) -> None:
+        made.append(
+            {
+                "name": name,
+                "value": i.value,
+                "low": i.low,
+                "high": i.high,
+                "n": i.n,
+                "goal": None,
+                "command": command,
+            }
+        )
+
+    for r in rows.values():
+        for t in options.timesteps if r.done else ():
+            add(f"{r.name}/T{t}", accuracy_at(r, t))
+    dataset = next(iter(rows.values())).cell.dataset
+    for s in saturations(rows, options.within):
+        name = s.curve.replace(",", "").replace(" = ", "").replace(" ", "-").replace("/", "-")
+        add(f"{dataset}/saturation/{name}", Interval(s.timesteps, s.low, s.high, options.seeds))
+    for e in chosen_exits(rows, options.exit):
+        add(f"{e.row}/early-exit/timesteps", Interval(e.timesteps, None, None, e.seeds))
+        add(f"{e.row}/early-exit/points", Interval(e.accuracy - e.full, None, None, e.seeds))
+    return made
+
+
+def write_tables(
+    finished: Sequence[Finished], latency: Latencies, options: Options, out: Path
+) -> list[dict[str, Any]]:
+    """table.md, table.csv (a line a row and T), cells.csv (a line a cell) and summary.json; returns the summary."""
+    rows = rows_of(finished, TimestepCell)
+    summary = summary_of(rows, options)
+    parts = [
+        f"`{options.command()}`",
+        *notes(rows, options),
+        *recommendations(saturations(rows, options.within), options.within),
+        *map(markdown, tables(rows, latency, options)),
+    ]
+    if any(r.failed for r in rows.values()):
+        parts.append(markdown(failures(rows)))
+    write_text(out / "table.md", "\n\n".join(parts) + "\n")
+    write_csv(
+        out / "table.csv", [_line(r, t, latency) for r in rows.values() if r.done for t in options.timesteps]
+    )
+    write_csv(out / "cells.csv", [_cell_line(f) for f in finished])
+    write_json(out / "summary.json", summary)
+    return summary
+
+
+def _line(r: Row[TimestepCell], t: int, latency: Latencies) -> dict[str, Any]:
+    i, timed = accuracy_at(r, t), latency.get(r.name, {}).get(str(t))
+    return {
+        "name": r.name,
+        "timesteps": t,
+        "accuracy": round(i.value, 4),
+        "low": None if i.low is None else round(i.low, 4),
+        "high": None if i.high is None else round(i.high, 4),
+        "seeds": len(r.done),
+        "spikes": round(spikes(r, t), 3),
+        "synops": mean_at(r, "synops", t),
+        "energy_pj": mean_at(r, "energy", t),
+        "latency_ms": None if timed is None else timed["one"][0],
+        "latency_128_ms": None if timed is None else timed["many"],
+        "packed_bits": r.bits,
+    }
+
+
+def _cell_line(f: Finished) -> dict[str, Any]:
+    assert isinstance(f.cell, TimestepCell)
+    record = f.record or {}
+    fields = {k: " ".join(map(str, v)) if isinstance(v, tuple) else v for k, v in asdict(f.cell).items()}
+    return {
+        "hash": f.hash,
+        "status": f.status,
+        **fields,
+        **{k: record.get(k) for k in ("accuracy", "correct", "n")},
+        "seconds": f.seconds,
+        "reason": f.reason,
+    }
+
+
+def _bits(c: TimestepCell) -> str:
+    return f"{c.bits}/{c.bits}" if c.bits else "full precision"

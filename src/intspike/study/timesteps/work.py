@@ -1,0 +1,163 @@
+"""Computes one cell of the timestep study: train, then test at every T by one run: shorter ones are its beginnings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load as load_tensors
+
+from ... import train
+from ...data import Augment, Dataset, Split
+from ...engine.early_exit import exits
+from ...engine.trace import Trace
+from ...errors import BadInput
+from ...lower.drift import connections, evaluated
+from ...measure import synops
+from ...measure.energy import energy, event_counts, load
+from ...nn import Network, quantize
+from ...train import Epoch
+from ...train.history import history_to_dict
+from ..drift.models import Where, build
+from ..drift.models import load as load_data
+from ..grid import Outcome
+from ..networks import AT_ONCE, NETWORK, PROGRAM, parameters, proved
+from ..squat.tasks import few, split
+from .cells import TimestepCell
+
+TABLE = "horowitz-45nm"
+COUNTED = 200  # test samples whose operations are counted
+Ints = NDArray[np.int64]
+
+
+def compute(cell: TimestepCell, files: Mapping[str, bytes], where: Where) -> Outcome:
+    """One network, from the files of its full-precision parent.
+
+    Raises:
+        Divergence: an engine disagrees with torch in any spike or stored code.
+        BadInput: a loss that is not finite, or a subset that the data do not have.
+    """
+    dataset = samples_of(cell, where)
+    torch.manual_seed(cell.seed)
+    history: list[Epoch] = []
+    began = time.perf_counter()
+    net = build(where, dataset)
+    if cell.bits is not None:
+        net.load_state_dict(load_tensors(files[NETWORK]))
+        net = quantize(net, cell.config())
+    net = _fit(net, dataset, cell, history)
+    seconds = time.perf_counter() - began
+    kept = {NETWORK: parameters(net)}
+    exact: dict[str, Any] = {"exact": None, "size_bits": None}
+    if cell.integer:
+        exact, kept[PROGRAM] = proved(net, dataset.test, cell.tested[-1])
+    record: dict[str, Any] = {
+        "row": cell.row,
+        "data": dataset.source,
+        **_tested(net, dataset, cell.tested),
+        **exact,
+        "history": history_to_dict(history),
+        "seconds": {"train": round(seconds, 2), "all": round(time.perf_counter() - began, 2)},
+    }
+    return Outcome(record, kept)
+
+
+def samples_of(cell: TimestepCell, where: Where) -> Dataset:
+    """The samples of a cell: its seed chooses what is held out for validation."""
+    dataset = split(load_data(where), cell.seed)
+    return dataset if cell.subset is None else few(dataset, cell.subset)
+
+
+def _fit(net: Network, dataset: Dataset, cell: TimestepCell, history: list[Epoch]) -> Network:
+    return train.fit(
+        net,
+        dataset,
+        epochs=cell.epochs,
+        learning_rate=cell.quantized_learning_rate if cell.integer else cell.learning_rate,
+        batch_size=cell.batch_size,
+        timesteps=cell.trained[0] if len(cell.trained) == 1 else cell.trained,
+        augment=Augment() if cell.augmented else None,
+        seed=cell.seed,
+        history=history,
+    )
+
+
+def _tested(net: Network, dataset: Dataset, tested: tuple[int, ...]) -> dict[str, Any]:
+    """Accuracy at each T, early exits, spikes a timestep, operations and energy."""
+    counts, per_step = _counts(net, dataset.test, tested[-1])
+    labels = dataset.test.labels
+    rights = {t: counts[t - 1].argmax(-1) == labels for t in tested}
+    held, _ = _counts(net, dataset.validation, tested[-1])
+    return {
+        "n": len(labels),
+        "accuracy": float(rights[tested[-1]].mean()),
+        "correct": int(rights[tested[-1]].sum()),
+        "right": {str(t): np.packbits(r).tobytes().hex() for t, r in rights.items()},
+        "accuracies": {str(t): float(r.mean()) for t, r in rights.items()},
+        "spikes_per_step": per_step,
+        "early_exit": {
+            "validation": _exits(held, dataset.validation.labels),
+            "test": _exits(counts, labels),
+        },
+        **_costs(net, dataset.test, tested),
+    }
+
+
+def _counts(net: Network, part: Split, timesteps: int) -> tuple[Ints, dict[str, list[float]]]:
+    """Output spikes counted up to each timestep [T, B, K], and spikes of a sample at each timestep, by layer."""
+    counts: list[Ints] = []
+    per_step: dict[str, NDArray[np.float64]] = {}
+    batch = max(1, AT_ONCE // timesteps)
+    for at in range(0, len(part), batch):
+        trace = evaluated(net, part.batch(np.arange(at, min(at + batch, len(part))), timesteps))
+        counts.append(trace.spikes[net.output].astype(np.int64).cumsum(0))
+        for layer, spikes in trace.spikes.items():
+            now = spikes.reshape(timesteps, -1).sum(1, dtype=np.int64) / max(1, len(part))
+            per_step[layer] = per_step.get(layer, np.zeros(timesteps)) + now
+    if not counts:
+        raise BadInput("the timestep study must have validation and test samples, but a split is empty")
+    return np.concatenate(counts, 1), {k: [round(x, 6) for x in v.tolist()] for k, v in per_step.items()}
+
+
+def _exits(counts: Ints, labels: NDArray[np.integer]) -> list[dict[str, float]]:
+    """Accuracy and mean timesteps of every margin."""
+    made: list[dict[str, float]] = []
+    for margin in range(1, len(counts) + 1):
+        found = exits(counts, margin)
+        made.append(
+            {
+                "margin": margin,
+                "accuracy": float((found.classes == labels).mean()),
+                "timesteps": float(found.timesteps.mean()),
+            }
+        )
+    return made
+
+
+def _costs(net: Network, test: Split, tested: tuple[int, ...]) -> dict[str, Any]:
+    """Synaptic operations and energy of an inference at each T, on some test samples."""
+    x = test.batch(np.arange(min(COUNTED, len(test))), tested[-1])
+    program = connections(net, tuple(x.shape[2:]))
+    if program is None:
+        return {"synops": None, "energy": None}
+    whole, table = evaluated(net, x), load(TABLE)
+    operations: dict[str, float] = {}
+    joules: dict[str, Any] = {}
+    for t in tested:
+        inputs = x if x.strides[0] == 0 else x[:t]
+        shown = x[0] if x.strides[0] == 0 else inputs
+        trace = _beginning(whole, t)
+        operations[str(t)] = synops(program, trace, shown).per_inference
+        counts = event_counts(program, trace, shown, real=not net.quantized)
+        joules[str(t)] = energy(counts, table).per_inference.to_dict()
+    return {"synops": operations, "energy": {"table": TABLE, "unit": "pJ", "per_inference": joules}}
+
+
+def _beginning(trace: Trace, timesteps: int) -> Trace:
+    """The first timesteps of a run: nothing of them depends on what comes after."""
+    spikes = {name: s[:timesteps] for name, s in trace.spikes.items()}
+    return Trace(spikes, {}, trace.readout, timesteps)

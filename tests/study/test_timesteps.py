@@ -1,0 +1,216 @@
+"""The timestep study: its grid, the saturation point, early exits chosen on validation samples, and a small one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from safetensors.torch import load
+from typer.testing import CliRunner
+
+from intspike import models, nn
+from intspike.cli import app
+from intspike.engine import native
+from intspike.errors import BadInput
+from intspike.ir.artifact import load as load_program
+from intspike.study.drift.models import Where
+from intspike.study.grid import Finished, Store, cell_hash
+from intspike.study.networks import NETWORK, PROGRAM
+from intspike.study.rows import rows_of
+from intspike.study.timesteps.cells import TimestepCell, grid
+from intspike.study.timesteps.options import Options
+from intspike.study.timesteps.report import write_study_report
+from intspike.study.timesteps.saturation import chosen_exits, curves, saturations
+from intspike.study.timesteps.study import Study, run
+from intspike.study.timesteps.tables import write_tables
+from intspike.study.timesteps.work import samples_of
+
+BASE = TimestepCell(
+    trained=(), bits=None, tested=(1, 2, 4), seed=0, dataset="fashion-mnist", data="", model="squat-fmnist", epochs=1,
+    batch_size=10, learning_rate=3e-3, quantized_learning_rate=0.0,
+)  # fmt: skip
+
+
+def test_the_grid_holds_every_training_at_all_bits_once() -> None:
+    made = grid(BASE, 2, (None, 4), ("per-T", "fixed-T", "random-T"), 2e-3)
+    assert len({cell_hash(c) for c in made}) == len(made) == 2 * 4 * 2
+    assert {c.trained for c in made} == {(1,), (2,), (4,), (1, 2, 4)}
+    assert all((c.parent is None) == (c.bits is None) for c in made)
+    assert all(c.parent in made for c in made if c.parent is not None)
+    assert {c.trained for c in grid(BASE, 1, (None,), ("fixed-T",), 2e-3)} == {(4,)}
+
+
+# ---------------------------------------------------------------- saturation, on made results
+
+
+def done(cell: TimestepCell, rights: np.ndarray, exits: dict[str, Any] | None = None) -> Finished:
+    """A cell whose samples are right [T, samples] at each tested T."""
+    pairs = list(zip(cell.tested, rights, strict=True))
+    record = {
+        "n": rights.shape[1],
+        "accuracy": float(rights[-1].mean()),
+        "accuracies": {str(t): float(r.mean()) for t, r in pairs},
+        "right": {str(t): np.packbits(r).tobytes().hex() for t, r in pairs},
+        "early_exit": exits,
+    }
+    return Finished(cell, cell_hash(cell), "done", "", record)
+
+
+@settings(deadline=None, max_examples=15)
+@given(arrays(np.bool_, (2, 3, 40)), st.floats(0, 60))
+def test_the_saturation_point_is_the_first_t_that_is_good_enough(rights: np.ndarray, within: float) -> None:
+    made = [done(replace(BASE, trained=(4,), seed=s), r) for s, r in enumerate(rights)]
+    (found,) = saturations(rows_of(made, TimestepCell), within)
+    means = [100 * (rights[0][k].mean() + rights[1][k].mean()) / 2 for k in range(3)]
+    first = next(t for t, m in zip((1, 2, 4), means, strict=True) if m >= max(means) - within - 1e-9)
+    assert found.timesteps == first
+    assert found.best == pytest.approx(max(means))
+    assert found.low <= found.high
+    assert {found.low, found.high} <= {1, 2, 4}
+
+
+def test_an_accuracy_that_is_clearly_flat_saturates_at_once_and_a_rising_one_at_the_end() -> None:
+    some = np.random.default_rng(0).random((1, 500))
+    flat = np.repeat(some < 0.9, 3, axis=0)
+    rising = np.concatenate([some < 0.5, some < 0.7, some < 0.9])
+    for rights, t in ((flat, 1), (rising, 4)):
+        (found,) = saturations(rows_of([done(replace(BASE, trained=(4,)), rights)], TimestepCell), 1.0)
+        assert (found.timesteps, found.low, found.high) == (t, t, t)
+
+
+def test_networks_trained_at_their_own_t_make_one_curve_and_each_other_training_one_of_its_own() -> None:
+    rights = np.ones((3, 8), bool)
+    made = [done(c, rights) for c in grid(BASE, 1, (None, 4), ("per-T", "random-T"), 2e-3)]
+    found = curves(rows_of(made, TimestepCell))
+    assert set(found) == {
+        f"trained {how}, {bits}"
+        for how in ("per T", "at T = 4", "at random T")
+        for bits in ("full precision", "4/4")
+    }
+    assert {t: r.cell.trained for t, r in found["trained per T, 4/4"].items()} == {1: (1,), 2: (2,), 4: (4,)}
+    assert {r.cell.trained for r in found["trained at random T, 4/4"].values()} == {(1, 2, 4)}
+
+
+def test_the_margin_is_chosen_on_validation_samples_and_reported_on_test_samples() -> None:
+    def runs(*made: tuple[float, float]) -> list[dict[str, float]]:
+        return [{"margin": k + 1, "accuracy": a, "timesteps": t} for k, (a, t) in enumerate(made)]
+
+    exits = {
+        "validation": runs((0.80, 1.1), (0.90, 2.0), (0.90, 3.0)),
+        "test": runs((0.85, 1.0), (0.70, 2.2), (0.91, 3.5)),
+    }
+    rows = rows_of([done(replace(BASE, trained=(4,)), np.ones((3, 8), bool), exits)], TimestepCell)
+    (found,) = chosen_exits(rows, 0.1)
+    assert (found.margin, found.timesteps, found.accuracy, found.full) == (2, 2.2, 70.0, 100.0)
+    (loose,) = chosen_exits(rows, 10.0)
+    assert (loose.margin, loose.timesteps, loose.accuracy) == (1, 1.0, 85.0)
+
+
+# ---------------------------------------------------------------- from end to end
+
+SMALL = Options(
+    timesteps=(1, 3), bits=("fp32", "3"), train=("fixed-T", "random-T"), seeds=1, epochs=1, subset=60
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
+    out = tmp_path_factory.mktemp("timesteps")
+    return run(SMALL, out), out
+
+
+def test_the_beginning_of_a_long_run_is_a_short_run(made: tuple[Study, Path]) -> None:
+    """Accuracies that were read off one run are those of runs of each length, in torch and on the native engine."""
+    study, out = made
+    for f in study.cells:
+        cell = f.cell
+        assert isinstance(cell, TimestepCell)
+        assert f.record is not None
+        files, where = Store(out).files(cell), Where("fashion-mnist", None, "squat-fmnist")
+        test = samples_of(cell, where).test
+        net = models.squat_fmnist()
+        if cell.integer:
+            net = nn.quantize(net, cell.config())
+        net.load_state_dict(load(files[NETWORK]))
+        for t in cell.tested:
+            x = test.batch(np.arange(len(test)), t)
+            classes = net.eval()(torch.from_numpy(x)).sum(0).argmax(1).numpy()
+            assert f.record["accuracies"][str(t)] == (classes == test.labels).mean()
+            if cell.integer:
+                (out / "again").write_bytes(files[PROGRAM])
+                assert np.array_equal(native.run(load_program(out / "again"), x, t).classes, classes)
+
+
+def test_costs_grow_with_t_and_integers_cost_less_than_floating_point(made: tuple[Study, Path]) -> None:
+    study, _ = made
+    energies: dict[int | None, list[float]] = {}
+    for f in study.cells:
+        assert isinstance(f.cell, TimestepCell)
+        assert f.record is not None
+        each = [f.record["energy"]["per_inference"][str(t)]["value"] for t in f.cell.tested]
+        assert each == sorted(each)
+        assert f.record["synops"]["1"] <= f.record["synops"]["3"]
+        energies.setdefault(f.cell.bits, []).append(each[0])
+    assert max(energies[3]) < min(energies[None])
+
+
+def test_what_is_written_holds_every_network(made: tuple[Study, Path]) -> None:
+    study, out = made
+    names = {r.name for r in rows_of(study.cells, TimestepCell).values()}
+    summary = json.loads((out / "summary.json").read_text())
+    assert {f"{n}/T{t}" for n in names for t in (1, 3)} <= {line["name"] for line in summary}
+    assert set(study.latency) == {n for n in names if n.endswith("3-3")}
+    assert "</html>" in (out / "report.html").read_text()
+    again = run(SMALL, out)  # nothing is computed or timed again
+    assert [f.record for f in again.cells] == [f.record for f in study.cells]
+    assert again.latency == json.loads(json.dumps(study.latency))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--timesteps", "2,1"],
+            "--timesteps must be increasing numbers in 1..1000 such as 1,2,5,10,20, none twice, not 2,1",
+        ),
+        (["--timesteps", "0,1"], "not 0,1"),
+        (["--timesteps", "1,1"], "none twice, not 1,1"),
+        (["--timesteps", ""], "not none"),
+        (["--train", "per-t"], "--train has no 'per-t'"),
+        (["--bits", "fp32,9"], "--bits has no '9'"),
+        (["--bits", "4,4"], "--bits must be different words"),
+        (["--within", "-1"], "--within must be points of accuracy in 0..100, not -1"),
+        (["--dataset", "imagenet"], "the timestep study has no data set 'imagenet'"),
+        (["--subset", "1"], "at least two validation samples"),
+    ],
+)
+def test_mistakes_get_one_clear_line(words: list[str], message: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["study", "timesteps", "--out", str(tmp_path / "out"), *words])
+    assert isinstance(result.exception, BadInput)
+    assert message in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_study_of_which_nothing_is_finished_is_still_reported(tmp_path: Path) -> None:
+    (cell,) = grid(BASE, 1, (None,), ("fixed-T",), 2e-3)
+    failed = [Finished(cell, cell_hash(cell), "failed", "its loss was not finite")]
+    options = replace(SMALL, timesteps=(1, 2, 4))
+    write_tables(failed, {}, options, tmp_path)
+    write_study_report(failed, {}, options, tmp_path)
+    assert "its loss was not finite" in (tmp_path / "report.html").read_text()
+    assert "its loss was not finite" in (tmp_path / "table.md").read_text()
+
+
+def test_the_command_asks_for_the_same() -> None:
+    assert replace(SMALL, data="somewhere").command() == (
+        "intspike study timesteps --dataset fashion-mnist --timesteps 1,3 --train fixed-T,random-T --bits fp32,3 "
+        "--seeds 1 --epochs 1 --subset 60 --data FOLDER"
+    )
