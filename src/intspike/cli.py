@@ -15,6 +15,7 @@ from rich.console import Console
 from .errors import BadInput, IntspikeError, did_you_mean
 from .study.commands import app as study_app
 from .study.commands import search
+from .study.compare.command import MaxEmd, MaxNewlyDead, compare
 from .study.dynamics_commands import app as dynamics_app
 from .study.energy.command import energy
 from .study.terminal import Bars, need_torch
@@ -33,15 +34,12 @@ app.add_typer(study_app, name="study")
 app.add_typer(dynamics_app, name="dynamics")
 app.command()(search)
 app.command()(energy)
+app.command()(compare)
 
 console = Console()
 RECIPES = ("fashion-mnist",)
 
 Artifact = Annotated[Path, typer.Argument(help="a stored program, such as runs/demo/model.intspike")]
-MaxEmd = Annotated[float | None, typer.Option(help="fail where the pooled EMD is above this")]
-MaxNewlyDead = Annotated[
-    str | None, typer.Option(help="fail where more neurons, or more % of them, fell silent")
-]
 Force = Annotated[bool, typer.Option("--force", help="replace what is there")]
 
 

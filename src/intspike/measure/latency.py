@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,8 @@ class Latency:
     """Seconds of one inference: one sample, all timesteps, one thread, spikes and codes not kept.
 
     Attributes:
-        median, low, high: of the repeats; each is a mean over the samples.
-        repeats, samples: how often, and over how many samples.
+        median, low, high: over all samples and repeats: the middle one, and the quartiles below and above.
+        repeats, samples: how often each sample ran, and how many there were.
     """
 
     median: float
@@ -70,11 +69,16 @@ def latencies(
     seconds: list[list[float]] = [[] for _ in programs]
     for turn in range(repeats + 1):
         for program, own in zip(programs, seconds, strict=True):
-            began = time.perf_counter()
             for x in samples:
+                began = time.perf_counter()
                 native.run(program, x, timesteps, record=False, threads=1)
-            if turn:
-                own.append((time.perf_counter() - began) / len(samples))
+                if turn:
+                    own.append(time.perf_counter() - began)
         if progress is not None:
             progress(turn, repeats)
-    return [Latency(median(own), min(own), max(own), repeats, len(samples)) for own in seconds]
+    return [
+        Latency(
+            *(float(np.quantile(own, q)) for q in (0.5, 0.25, 0.75)), repeats=repeats, samples=len(samples)
+        )
+        for own in seconds
+    ]

@@ -99,7 +99,7 @@ def costs(variants: Sequence[Variant]) -> list[Table]:
         ops = sum(v.synops.values())
         change = f"{100 * (ops - first) / first:+.1f} %" if first and v is not variants[0] else "–"
         rows.append([v.name, short(ops), change, str(v.latency) if v.latency else "–"])
-    columns = ("variant", "SynOps / image", "change", "latency of one image, median (lowest to highest)")
+    columns = ("variant", "SynOps / image", "change", "latency of one image, median (quartiles)")
     return [Table("", columns, rows)] if any(v.synops for v in variants) else []
 
 

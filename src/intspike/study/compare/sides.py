@@ -1,0 +1,144 @@
+"""The two sides of a comparison: what runs, and what is counted while it runs. Stored programs need no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data import Dataset
+from ...engine import native
+from ...engine.trace import Trace
+from ...errors import BadInput
+from ...ir import Program
+from ...ir.artifact import load
+from ...measure import HalvedCounts, SynOps, synops
+from ...measure.membranes import MembraneCounts
+
+Inputs = NDArray[np.generic]
+ARTIFACT = ".intspike"
+
+
+class Runner(Protocol):
+    """What can be run on inputs [T, B, *shape].
+
+    Attributes:
+        words: what it is, for people.
+        program: the stored program; None where there is none.
+        connections: a program with its connections, for counting operations; None where there is none.
+        most: largest output of each layer.
+    """
+
+    words: str
+    program: Program | None
+    connections: Program | None
+    most: Mapping[str, int]
+
+    def run(self, inputs: Inputs, timesteps: int) -> Trace: ...
+
+    def count_membranes(self, into: MembraneCounts, inputs: Inputs, trace: Trace) -> None: ...
+
+
+class ProgramRunner:
+    """A stored program on the native engine."""
+
+    words = "integer program, native engine"
+
+    def __init__(self, program: Program):
+        self.program: Program | None = program
+        self.connections: Program | None = program
+        self.most: Mapping[str, int] = {n.name: n.body.spikes for n in program.neurons}
+        self._program = program
+
+    def run(self, inputs: Inputs, timesteps: int) -> Trace:
+        return native.run(self._program, inputs, timesteps)
+
+    def count_membranes(self, into: MembraneCounts, inputs: Inputs, trace: Trace) -> None:
+        into.add(self._program, trace)
+
+
+class Side:
+    """One network, and everything that is counted while it runs.
+
+    Attributes:
+        name, runner: which one.
+        counts: spikes.
+        synops: operations, where its connections are known.
+        membranes: of the first samples.
+        right: whether each sample was classified rightly.
+        classes: what each sample was taken for.
+    """
+
+    def __init__(self, name: str, runner: Runner):
+        self.name, self.runner = name, runner
+        self.counts, self.membranes = HalvedCounts(), MembraneCounts()
+        self.synops: SynOps | None = None
+        self.right: list[bool] = []
+        self.classes: list[int] = []
+
+    def add(self, inputs: Inputs, labels: NDArray[np.int64], timesteps: int, membranes: int) -> None:
+        """Run a batch; of so many of its first samples the membranes are counted too."""
+        trace = self.runner.run(inputs, timesteps)
+        self.counts.add(trace)
+        self.classes += trace.classes.tolist()
+        self.right += (trace.classes == labels).tolist()
+        if self.runner.connections is not None:
+            part = synops(self.runner.connections, trace, inputs)
+            self.synops = part if self.synops is None else self.synops + part
+        if membranes:
+            few = Trace(
+                {name: s[:, :membranes] for name, s in trace.spikes.items()},
+                {n: {k: c[:, :membranes] for k, c in codes.items()} for n, codes in trace.codes.items()},
+                trace.readout[:membranes],
+                timesteps,
+            )
+            self.runner.count_membranes(self.membranes, inputs[:, :membranes], few)
+
+
+def runner_of(path: Path, model: str | None, dataset: Dataset) -> Runner:
+    """What a file holds: a stored program, or a network's parameters, for which `model` says what network it is.
+
+    Raises:
+        BadInput, BadArtifact, BadData: the file cannot be used, or does not fit the data.
+    """
+    if path.suffix == ARTIFACT:
+        program = load(path)
+        _fits(str(path), program.input.shape, prod(program.shapes[program.readout.name]), dataset)
+        return ProgramRunner(program)
+    if not path.is_file():
+        raise BadInput(f"{path} must be a file: a stored program ({ARTIFACT}) or a checkpoint (.safetensors)")
+    if model is None:
+        raise BadInput(
+            f"{path} is no {ARTIFACT} file, and a checkpoint does not say what network it is of; give --model, a name "
+            "such as squat_fmnist or your module:function"
+        )
+    from ..terminal import need_torch
+
+    need_torch()
+    from .network import network_runner
+
+    return network_runner(path, model, dataset)
+
+
+def _fits(name: str, shape: tuple[int, ...], outputs: int, dataset: Dataset) -> None:
+    if shape != dataset.frame:
+        raise BadInput(
+            f"{name} must read frames {list(dataset.frame)} of {dataset.name}, but reads {list(shape)}; give its data"
+        )
+    if outputs != len(dataset.classes):
+        raise BadInput(
+            f"{name} must have {len(dataset.classes)} outputs, one for each class of {dataset.name}, but has {outputs}"
+        )
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """A short name for each file: its stem, with as many folders before it as tell them apart; A, B, ... at worst."""
+    for depth in range(1, 4):
+        names = ["/".join((*p.absolute().parts[-depth:-1], p.stem)) for p in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [chr(ord("A") + k) for k in range(len(paths))]
