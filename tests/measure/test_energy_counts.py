@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,23 @@ def test_every_count_of_the_example_programs(name, static):
     found = event_counts(program, run(program, inputs, 4), inputs)
     assert as_counters(found) == counted(program, inputs, 4, static)
     assert {c.cause for c in found.entries} >= {"input", "states", "neurons", "other"}
+
+
+@pytest.mark.parametrize(
+    ("gain", "operation", "more"), [([8, 4, 8], "add", 0), ([8, -4, 8], "add", 1), ([3, 5, 3], "multiply", 1)]
+)
+def test_a_gain_is_wires_a_sign_or_a_product(gain, operation, more):
+    program = EXAMPLES["dense"]()
+    nodes = [
+        replace(n, parameters={**n.parameters, "gain": frozen(gain)}) if n.name == "lif" else n
+        for n in program
+    ]
+    scaled, inputs = Program(tuple(nodes)), np.ones((1, 6), np.int64)
+    found = event_counts(scaled, run(scaled, inputs, 2), inputs)
+    assert as_counters(found) == counted(scaled, inputs, 2, static=True)
+    plain = event_counts(program, run(program, inputs, 2), inputs)  # its gains are 8
+    mine = lambda c: c.cause == "neurons"  # noqa: E731
+    assert found.total(operation, mine) - plain.total(operation, mine) == 2 * 3 * more
 
 
 @settings(max_examples=40, deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 from ...measure.energy import CAUSES, LITERATURE, BreakEven, Span
@@ -114,9 +115,10 @@ def _rivals(c: Costs) -> Table:
 
 def _break_even(c: Costs, brief: bool) -> Table:
     a = c.active
-    rows = [["measured here", number(a.per_neuron, "pJ"), number(a.per_synapse, "pJ"), "", ""]]
+    measured = (a.per_neuron, a.per_neuron * c.timesteps, a.per_synapse)
+    rows = [["measured here", *(number(x, "pJ") for x in measured), "", ""]]
     rows += [
-        [f"as {r.name}", *_met(r.meets, c, brief), *_verdict(r.meets)]
+        [f"as {r.name}", *_met(r.meets, measured, brief), *_verdict(r.meets)]
         for r in c.rivals
         if r.meets is not None
     ]
@@ -125,18 +127,25 @@ def _break_even(c: Costs, brief: bool) -> Table:
         shown = f"{limit.low:g} to {limit.high:g}"
         verdict = limit.verdict(a.per_synapse if synapse else a.per_neuron)
         said = f"{limit.says}. {limit.source}"
-        rows.append([limit.name, *(("", shown) if synapse else (shown, "")), verdict, said])
-    columns = ("costs as much", "spikes / neuron / timestep", "spikes / synapse", "this network", WORDS)
+        rows.append([limit.name, *(("", "", shown) if synapse else (shown, "", "")), verdict, said])
+    columns = (
+        "costs as much",
+        "spikes / neuron / t",
+        "spikes / neuron",
+        "spikes / synapse",
+        "this network",
+        WORDS,
+    )
     return Table(f"where spikes stop paying, at T = {c.timesteps}", columns, rows)
 
 
-def _met(meets: BreakEven, c: Costs, brief: bool) -> tuple[str, str]:
+def _met(meets: BreakEven, measured: Iterable[float], brief: bool) -> list[str]:
     made: list[str] = []
-    for measured in (c.active.per_neuron, c.active.per_synapse):
-        found = meets.rate(measured)
+    for x in measured:
+        found = meets.rate(x)
         ends = "" if brief or found is None else f" ({found[0]:.3g} to {found[2]:.3g})"
         made.append("–" if found is None else f"{found[1]:.3g}{ends}")
-    return made[0], made[1]
+    return made
 
 
 def _verdict(meets: BreakEven) -> tuple[str, str]:
