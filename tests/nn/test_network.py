@@ -181,7 +181,7 @@ def loop_over_time(m: Model, x: torch.Tensor) -> torch.Tensor:
         (loop_over_time, NotLowerable, "take loops over timesteps out of forward: neurons own time"),
         (lambda m, x: m.lif(m.conv(x)) if x.sum() > 0 else x, NotLowerable, "Model cannot be traced (TraceError"),
         (lambda m, x: m.dense(m.lif(m.conv(x)).flatten(1)), BadInput,
-         "a model must end in a layer of neurons, whose spikes are counted; put nn.LIF() or nn.IF() last"),
+         "a model must end in a layer of neurons, whose spikes are counted, or in an integrator"),
         (lambda m, x: (m.lif(m.conv(x)), x), BadInput, "a model must end in a layer of neurons"),
         (lambda m, x: m.pool(m.lif(m.conv(x))), BadInput, "a model must end in a layer of neurons"),
         (lambda m, x: m.lif2(m.lif(m.conv(x))), BadInput,

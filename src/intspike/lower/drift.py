@@ -33,7 +33,9 @@ def evaluated(net: Network, inputs: Inputs) -> Trace:
     record = net.eval().record(x.expand(len(inputs), *x.shape) if static else x)
     net.train(was_training)
     spikes = {name: s.numpy().astype(np.uint8) for name, s in record.spikes.items()}
-    return Trace(spikes, {}, record.spikes[net.output].sum(0).numpy().astype(np.int64), len(inputs))
+    readout = record.readout.numpy()  # real where an integrator in full precision makes it
+    whole = net.readout is None or net.quantized
+    return Trace(spikes, {}, readout.astype(np.int64) if whole else readout, len(inputs))  # type: ignore[arg-type]
 
 
 def connections(net: Network, input_shape: tuple[int, ...]) -> Program | None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..errors import IntspikeError, NotLowerable
-from ..ir import Conv, Dense, Edge, Input, Join, Node, Pool, Program, Readout, frozen, ranges
+from ..ir import Conv, Dense, Edge, Input, Integrator, Join, Node, Pool, Program, Readout, frozen, ranges
 from ..ir import Neuron as NeuronNode
 from ..measure import Packing
 from ..measure.codes import stuck_codes
@@ -138,7 +138,7 @@ def lower_with_report(
     finally:
         net.train(was_training)
     program = Program(tuple(made.nodes), made.units, {"source": "intspike.lower"})
-    return program, _report(program, made.integers, made.packing)
+    return program, _report(program, made)
 
 
 def _network(net: torch.nn.Module) -> Network:
@@ -176,6 +176,20 @@ def _refusals(net: Network) -> list[Parameter]:
                 found.append(
                     Parameter(g.name, name, "refused", 0.0, "must be finite, but holds NaN or infinity")
                 )
+    last = net.readout
+    if last is not None and last.weight is None:
+        repair = "is in full precision; quantize(net, QuantConfig(weight=...)) first"
+        found.append(Parameter(last.name, "weight", "refused", 0.0, repair))
+    if last is not None and not bool(torch.isfinite(last.synapse.weight).all()):
+        found.append(
+            Parameter(
+                last.name,
+                f"{last.synapse_name}.weight",
+                "refused",
+                0.0,
+                "must be finite, but holds NaN or infinity",
+            )
+        )
     if not found:
         try:
             value_scales(net)
@@ -193,9 +207,11 @@ class _Lowerer:
         self.integers: dict[str, tuple[Group, Integers]] = {}
         self.packing: dict[str, Packing] = {}
         self.alias: dict[str, str] = {}  # value of the network -> node that holds it
+        self.readout: tuple[str, np.ndarray] | None = None  # dense layer of the integrator, and its codes
         for s in net.steps:
             self._step(s)
-        self.nodes.append(Readout(self._free("readout"), Edge(self.alias[net.output]), "count"))
+        kind = "count" if net.readout is None else "last"
+        self.nodes.append(Readout(self._free("readout"), Edge(self.alias[net.output]), kind))
 
     def _free(self, name: str) -> str:
         """A name that no node has or will have: a model may call a layer "readout", or use a synapse twice."""
@@ -212,6 +228,8 @@ class _Lowerer:
                 group = self.net.groups[s.name]
                 assert isinstance(group, Group)
                 self._group(group, sources)
+            case "readout":
+                self._readout(s.name, sources[0])
             case "flatten" | "dropout":
                 self.alias[s.name] = sources[0].source  # a dense node flattens by itself
                 return
@@ -225,6 +243,18 @@ class _Lowerer:
             case "other":
                 raise AssertionError(s)  # refused before
         self.alias[s.name] = s.name
+
+    def _readout(self, name: str, source: Edge) -> None:
+        made = self.net.readout
+        assert made is not None
+        assert made.weight is not None
+        codes, synapse = made.codes(self.most[made.source]), self._free(made.synapse_name)
+        table = made.weight.table_bits
+        self.packing[synapse] = Packing(made.weight.bits, 0, bool(table))
+        self.nodes.append(Dense(synapse, source, frozen(codes)))
+        self.nodes.append(Integrator(name, Edge(synapse)))
+        self.units[name] = made.coded()[1].detach().double().numpy() * self.scales[made.source]
+        self.readout = synapse, codes
 
     def _group(self, g: Group, sources: list[Edge]) -> None:
         made = g.integers(self.scales[g.sources[0]], max(self.most[i] for i in g.sources))
@@ -266,16 +296,13 @@ def _pool(name: str, source: Edge, m: Any, kind: Any, minimum: Any = None) -> Po
     return Pool(name, source, kind, pair(m.kernel_size), pair(m.stride), minimum)
 
 
-def _report(
-    program: Program, integers: Mapping[str, tuple[Group, Integers]], packing: Mapping[str, Packing]
-) -> Lowering:
+def _report(program: Program, lowered: _Lowerer) -> Lowering:
     parameters: list[Parameter] = []
     layers: list[Layer] = []
     proved = ranges(program)
-    for name, (group, made) in integers.items():
+    for name, (group, made) in lowered.integers.items():
         for synapse, codes in zip(group.synapse_names, made.codes, strict=True):
-            detail = f"codes {codes.min()}..{codes.max()}, the ones training computes with"
-            parameters.append(Parameter(name, f"{synapse}.weight", "exact", 0.0, detail))
+            parameters.append(_weights(name, synapse, codes))
         parameters += _snaps(name, group, made)
         node = program[name]
         assert isinstance(node, NeuronNode)
@@ -292,7 +319,14 @@ def _report(
                 codec.bits,
             )
         )
-    return Lowering(tuple(parameters), tuple(layers), packing)
+    if lowered.readout is not None:
+        parameters.append(_weights(lowered.net.output, *lowered.readout))
+    return Lowering(tuple(parameters), tuple(layers), lowered.packing)
+
+
+def _weights(layer: str, synapse: str, codes: np.ndarray) -> Parameter:
+    detail = f"codes {codes.min()}..{codes.max()}, the ones training computes with"
+    return Parameter(layer, f"{synapse}.weight", "exact", 0.0, detail)
 
 
 def _snaps(layer: str, group: Group, made: Integers) -> list[Parameter]:

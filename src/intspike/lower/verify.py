@@ -50,8 +50,7 @@ def torch_trace(net: Network, inputs: Inputs, timesteps: int, *, timed: bool = F
         for name, states in record.states.items()
     }
     spikes = {name: s.numpy().astype(np.uint8) for name, s in record.spikes.items()}
-    readout = record.spikes[net.output].sum(0).numpy().astype(np.int64)
-    return Trace(spikes, codes, readout, timesteps)
+    return Trace(spikes, codes, record.readout.numpy().astype(np.int64), timesteps)
 
 
 def verify(

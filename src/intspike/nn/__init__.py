@@ -12,3 +12,5 @@ from .neuron import Neuron as Neuron
 from .quantize import calibrate as calibrate
 from .quantize import quantize as quantize
 from .ranges import fit_ranges as fit_ranges
+from .readout import Integrator as Integrator
+from .readout import Readout as Readout

@@ -36,14 +36,21 @@ class Record:
     Attributes:
         spikes: of each layer of neurons, [T, B, C, ...].
         states: of each layer, stored codes of each state (full precision: the membrane), [T, B, C, ...].
+        output: what the network returned, [T, B, K].
     """
 
     spikes: dict[str, Tensor]
     states: dict[str, list[Tensor]]
+    output: Tensor
+
+    @property
+    def readout(self) -> Tensor:
+        """What every class has after all timesteps, [B, K], in float64; integers of spikes, and where quantized."""
+        return self.output.double().sum(0)
 
 
 class Network(torch.nn.Module):
-    """A model over time: inputs [T, B, ...] in, spikes of the last layer [T, B, K] out.
+    """A model over time: inputs [T, B, ...] in, spikes of the last layer (or currents of an integrator) [T, B, K] out.
 
     Neurons see time; everything else sees T * B as one batch. Inputs whose time has stride 0 (`encode.direct`) are
     static, and what depends on them alone runs once. Each call starts at rest.
@@ -61,6 +68,7 @@ class Network(torch.nn.Module):
         made = Traced(module)
         self.steps, self.output = made.steps, made.output
         self.groups = torch.nn.ModuleDict(made.groups)
+        self.readout = made.readout
         for name, other in made.others.items():
             self.add_module(f"other_{name}", other)
         self.input_shape: tuple[int, ...] | None = None  # of one frame, known once it has run
@@ -76,10 +84,11 @@ class Network(torch.nn.Module):
 
     @property
     def quantized(self) -> bool:
-        return all(g.quantized for g in self.layers)
+        coded = self.readout is None or self.readout.weight is not None
+        return coded and all(g.quantized for g in self.layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Spikes of the last layer [T, B, K] for inputs [T, B, ...]."""
+        """Spikes of the last layer [T, B, K] for inputs [T, B, ...]; of an integrator, its currents."""
         return self._run(x)[0]
 
     def forward_with_rates(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -94,13 +103,14 @@ class Network(torch.nn.Module):
     def record(self, x: Tensor) -> Record:
         """Everything the network does on inputs [T, B, ...], without gradients."""
         with torch.no_grad():
-            _, spikes, states = self._run(x)
-        return Record({n: _tensor(v) for n, v in spikes.items()}, states)
+            y, spikes, states = self._run(x)
+        return Record({n: _tensor(v) for n, v in spikes.items()}, states, y)
 
     @_uncompiled
     def _run(self, x: Tensor) -> tuple[Tensor, dict[str, Value], dict[str, list[Tensor]]]:
-        """The output, and spikes and states of all layers. Integers opt out of autocast: fewer bits would round them."""
-        real = all(g.weight is None and g.state is None for g in self.layers)
+        """Output, spikes and states of all layers. Integers opt out of autocast: fewer bits would round them."""
+        coded = self.readout is not None and self.readout.weight is not None
+        real = not coded and all(g.weight is None and g.state is None for g in self.layers)
         kind = x.device.type if isinstance(x, Tensor) else "cpu"
         with nullcontext() if real else torch.autocast(kind, enabled=False):
             return self._run_steps(x)
@@ -113,9 +123,12 @@ class Network(torch.nn.Module):
         self.input_shape = tuple(x.shape[2:])
         if timesteps > 1 and x.stride(0) == 0:
             x = x[:1]
-        modes = {g.quantized for g in self.layers}
-        if len(modes) > 1:
+        last = [] if self.readout is None else [self.readout]
+        modes = {g.quantized for g in self.layers} or {self.quantized}
+        # states alone leave the readout as it is, and it may be quantized with weights alone
+        if len(modes | ({r.weight is not None for r in last} if modes == {True} else set())) > 1:
             full = [g.name for g in self.layers if not g.quantized]
+            full += [r.name for r in last if r.weight is None]
             raise BadInput(
                 f"a network must be quantized in every layer or in none, but {', '.join(full)} is not"
             )
@@ -135,6 +148,11 @@ class Network(torch.nn.Module):
                 values[s.name], states[s.name] = self._run_group(s, values, scales, most, timesteps, integer)
                 spikes[s.name] = values[s.name]
                 most.setdefault(s.name, float(self.groups[s.name].neuron.equation.spikes))  # type: ignore[union-attr]
+            elif s.kind == "readout":
+                assert self.readout is not None
+                scale, largest = scales.get(s.inputs[0], 1.0), most.get(s.inputs[0], 1.0)
+                given = _tensor(values[s.inputs[0]], 1.0 if integer else scale)
+                values[s.name] = self.readout(given, scale if integer else None, largest, timesteps)
             else:
                 inputs = [values[i] for i in s.inputs]
                 values[s.name] = self._between(s, inputs, scales, integer)

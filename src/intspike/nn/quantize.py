@@ -25,14 +25,16 @@ def quantize(net: torch.nn.Module, config: QuantConfig) -> Network:
         BadInput: weights that are not finite, a pattern that no layer matches, fields without meaning together.
     """
     made = copy.deepcopy(net) if isinstance(net, Network) else Network(copy.deepcopy(net))
+    names = [g.name for g in made.layers] + ([] if made.readout is None else [made.readout.name])
     for pattern in config.overrides:
-        if not any(fnmatch.fnmatchcase(g.name, pattern) for g in made.layers):
-            names = [g.name for g in made.layers]
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
             raise BadInput(
                 f"override {pattern!r} must match a layer, named after its neuron; {did_you_mean(pattern, names)}"
             )
     for group in made.layers:
         group.quantize(config.of(group.name))
+    if made.readout is not None:
+        made.readout.quantize(config.of(made.readout.name))
     return made
 
 

@@ -32,6 +32,8 @@ def value_scales(net: Network) -> tuple[dict[str, float], dict[str, float]]:
                     f"{', '.join(f'{i} ({scales[i]:g})' for i in s.inputs)}; use sums instead of averages, or "
                     "pool alike"
                 )
+        elif s.kind == "readout":
+            continue  # its unit is its own, and nothing reads it
         elif s.kind in ("add", "and", "iand"):
             a, b = s.inputs
             if scales[a] != scales[b]:

@@ -17,6 +17,7 @@ from .group import Group
 from .join import Join, Kind
 from .neuron import Input, Neuron
 from .parts import Norm, Pool, Synapse
+from .readout import Integrator, Readout, shares_currents
 from .scales import sends_spikes
 
 _SYNAPSES = (torch.nn.Conv2d, torch.nn.Linear)
@@ -32,13 +33,14 @@ class Step:
 
     Attributes:
         name: of the value.
-        kind: "input", "group", or an operation on spikes: "pool", "flatten", "add", "and", "iand", "dropout", "other".
+        kind: "input", "group", "readout", or an operation on spikes: "pool", "flatten", "add", "and", "iand",
+            "dropout", "other".
         inputs: names of the values it reads.
         module: of a pool, a dropout, the input, or another module or function that only full precision can run.
     """
 
     name: str
-    kind: Literal["input", "group", "pool", "flatten", "add", "and", "iand", "dropout", "other"]
+    kind: Literal["input", "group", "readout", "pool", "flatten", "add", "and", "iand", "dropout", "other"]
     inputs: tuple[str, ...]
     module: Any = None
 
@@ -53,7 +55,9 @@ class _Current:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, (Neuron, Input, Join)) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, (Neuron, Input, Join, Integrator)) or super().is_leaf_module(
+            m, module_qualified_name
+        )
 
 
 def layer_name(target: str) -> str:
@@ -74,7 +78,8 @@ class Traced:
         steps: in an order in which every step reads earlier ones.
         groups: the layers of neurons, by name.
         others: modules that only full precision can run, by name.
-        output: name of the last layer.
+        output: name of the last layer, or of the readout.
+        readout: of a model that ends in an integrator.
 
     Raises:
         NotLowerable, BadInput: as `Network`.
@@ -84,6 +89,7 @@ class Traced:
         self.steps: list[Step] = []
         self.groups: dict[str, Group] = {}
         self.others: dict[str, torch.nn.Module] = {}
+        self.readout: Readout | None = None
         try:
             graph = _Tracer().trace(module)
         except NotLowerable:
@@ -112,10 +118,14 @@ class Traced:
             elif n.op == "get_attr":
                 raise NotLowerable(f"{n.name} reads the tensor {n.target} directly; {REPAIR}")
         last = values.get(ends) if isinstance(ends, fx.Node) else None
-        if not isinstance(last, str) or not any(s.name == last and s.kind == "group" for s in self.steps):
+        final = ("group", "readout")
+        if not isinstance(last, str) or not any(s.name == last and s.kind in final for s in self.steps):
             raise BadInput(
-                "a model must end in a layer of neurons, whose spikes are counted; put nn.LIF() or nn.IF() last"
+                "a model must end in a layer of neurons, whose spikes are counted, or in an integrator; put nn.LIF(), "
+                "nn.IF() or nn.Integrator() last"
             )
+        if self.readout is not None and last != self.readout.name:
+            raise BadInput(f"{self.readout.name}: an integrator must be the end of a model")
         self.output: str = last
 
     def _step(self, name: str, kind: Any, inputs: tuple[str, ...], module: Any = None) -> str:
@@ -153,6 +163,8 @@ class Traced:
             return _Current([(name, value, m)])
         if isinstance(m, Neuron):
             return self._group(name, m, value)
+        if isinstance(m, Integrator):
+            return self._readout(name, value)
         if isinstance(m, _POOLS):
             check_pool(name, m)
             if isinstance(value, str):
@@ -190,6 +202,19 @@ class Traced:
             raise BadInput(f"{name}: a neuron module must be used once; make another for another place")
         name = self._step(name, "group", tuple(source for _, source, _ in value.synapses))
         self.groups[name] = Group(name, value.synapses, value.pool, value.norm, value.order, m)
+        return name
+
+    def _readout(self, name: str, value: _Current | str) -> str:
+        if isinstance(value, str) or not shares_currents(value):
+            raise BadInput(
+                f"{name}: an integrator must read one Linear layer, without a norm or pool behind it"
+            )
+        if self.readout is not None:
+            raise BadInput(f"{name}: a model has one integrator, at its end")
+        ((synapse_name, source, synapse),) = value.synapses
+        assert isinstance(synapse, torch.nn.Linear)
+        name = self._step(name, "readout", (source,))
+        self.readout = Readout(name, synapse_name, source, synapse)
         return name
 
     def _join(self, name: str, kind: Kind, a: _Current | str, b: _Current | str) -> _Current | str:

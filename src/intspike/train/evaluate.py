@@ -24,7 +24,7 @@ def correct_on(net: Network, split: Split, *, timesteps: int = 25, batch_size: i
     right = 0
     for k in range(0, len(split), batch_size):
         x, labels = batch_of(split, torch.arange(k, min(k + batch_size, len(split))), timesteps)
-        right += int((net(x).sum(0).argmax(1) == labels).sum())
+        right += int((net(x).double().sum(0).argmax(1) == labels).sum())
     net.train(was_training)
     for m, mode in modes.items():
         m.training = mode

@@ -111,7 +111,7 @@ def check_fits(net: Network, data: Dataset, name: str) -> None:
     count = min(2, len(data.train))
     x = torch.from_numpy(data.train.batch(torch.arange(count).numpy(), 1))
     try:
-        shape = tuple(net.eval().record(x).spikes[net.output].shape)
+        shape = tuple(net.eval().record(x).output.shape)
     except IntspikeError as e:
         raise BadInput(f"{name} must read frames {list(data.frame)} of {data.name}, but {e}") from e
     except RuntimeError as e:
