@@ -44,8 +44,11 @@ def compare(
 
     gates = parse_gates(max_emd, max_newly_dead)
     options = Options(a, b, data, samples, timesteps, second_seed, model, repeats)
-    with Bars(console) as watch:
-        found = run(options, watch)
+    try:
+        with Bars(console) as watch:
+            found = run(options, watch)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
     write(found, out, _again(options))
     console.print(drawn(table(found)))
     for line in words(found):
