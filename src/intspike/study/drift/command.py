@@ -16,7 +16,7 @@ console = Console()
 def drift(
     dataset: Annotated[str, typer.Option(help="fashion-mnist, mnist, cifar10, cifar100")] = "fashion-mnist",
     model: Annotated[
-        str | None, typer.Option(help="squat-fmnist, sew-resnet-8, sew-resnet-18, or yours, module:function")
+        str | None, typer.Option(help="squat-fmnist, spiking-cnn, sew-resnet-8, sew-resnet-18, or yours")
     ] = None,
     seeds: Annotated[int, typer.Option(help="how many, from 0")] = 3,
     epochs: Annotated[int, typer.Option(help="of each training")] = 4,

@@ -31,6 +31,7 @@ class Model:
 
 MODELS: Mapping[str, Model] = {
     "squat-fmnist": Model(models.squat_fmnist, 25),
+    "spiking-cnn": Model(models.spiking_cnn, 10),
     "sew-resnet-8": Model(models.sew_resnet_8, 4),
     "sew-resnet-18": Model(models.sew_resnet_18, 4),
 }
@@ -38,7 +39,7 @@ DATASETS: Mapping[str, tuple[str, bool]] = {  # its model, and whether its image
     "cifar10": ("sew-resnet-8", True),
     "cifar100": ("sew-resnet-18", True),
     "fashion-mnist": ("squat-fmnist", False),
-    "mnist": ("squat-fmnist", False),
+    "mnist": ("spiking-cnn", False),
 }
 
 

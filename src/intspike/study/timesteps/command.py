@@ -16,7 +16,7 @@ console = Console()
 def timesteps(
     dataset: Annotated[str, typer.Option(help="fashion-mnist, mnist, cifar10, cifar100")] = "fashion-mnist",
     model: Annotated[
-        str | None, typer.Option(help="squat-fmnist, sew-resnet-8, sew-resnet-18, or yours, module:function")
+        str | None, typer.Option(help="squat-fmnist, spiking-cnn, sew-resnet-8, sew-resnet-18, or yours")
     ] = None,
     timesteps: Annotated[str, typer.Option(help="each T, increasing")] = "1,2,5,10,20",
     train: Annotated[

@@ -121,6 +121,8 @@ def chosen_exits(rows: Rows, lose: float) -> list[Exit]:
         picked: list[tuple[float, float, float, float]] = []
         for s in sorted(r.done):
             record = r.record(s)
+            if record["early_exit"] is None:
+                continue
             known, told = record["early_exit"]["validation"], record["early_exit"]["test"]
             whole = known[-1]["accuracy"]
             k = next(k for k, e in enumerate(known) if 100 * e["accuracy"] >= 100 * whole - lose - 1e-9)

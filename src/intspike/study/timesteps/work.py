@@ -13,7 +13,7 @@ from safetensors.torch import load as load_tensors
 
 from ... import train
 from ...data import Augment, Dataset, Split
-from ...engine.early_exit import exits
+from ...engine.early_exit import exits, margins
 from ...engine.trace import Trace
 from ...errors import BadInput
 from ...lower.drift import connections, evaluated
@@ -31,7 +31,8 @@ from .cells import TimestepCell
 
 TABLE = "horowitz-45nm"
 COUNTED = 200  # test samples whose operations are counted
-Ints = NDArray[np.int64]
+MARGINS = 40  # that are tried, at most
+Sums = NDArray[np.float64]
 
 
 def compute(cell: TimestepCell, files: Mapping[str, bytes], where: Where) -> Outcome:
@@ -90,6 +91,7 @@ def _tested(net: Network, dataset: Dataset, tested: tuple[int, ...]) -> dict[str
     """Accuracy at each T, early exits, spikes a timestep, operations and energy."""
     counts, per_step = _counts(net, dataset.test, tested[-1])
     labels = dataset.test.labels
+    whole = net.readout is None or net.quantized  # an integrator in full precision has no integer margins
     rights = {t: counts[t - 1].argmax(-1) == labels for t in tested}
     held, _ = _counts(net, dataset.validation, tested[-1])
     return {
@@ -99,42 +101,46 @@ def _tested(net: Network, dataset: Dataset, tested: tuple[int, ...]) -> dict[str
         "right": {str(t): np.packbits(r).tobytes().hex() for t, r in rights.items()},
         "accuracies": {str(t): float(r.mean()) for t, r in rights.items()},
         "spikes_per_step": per_step,
-        "early_exit": {
-            "validation": _exits(held, dataset.validation.labels),
-            "test": _exits(counts, labels),
-        },
+        "early_exit": _exits((held, dataset.validation.labels), (counts, labels)) if whole else None,
         **_costs(net, dataset.test, tested),
     }
 
 
-def _counts(net: Network, part: Split, timesteps: int) -> tuple[Ints, dict[str, list[float]]]:
-    """Output spikes counted up to each timestep [T, B, K], and spikes of a sample at each timestep, by layer."""
-    counts: list[Ints] = []
+def _counts(net: Network, part: Split, timesteps: int) -> tuple[Sums, dict[str, list[float]]]:
+    """The readout after each timestep [T, B, K], and spikes of a sample at each timestep, by layer."""
+    counts: list[Sums] = []
     per_step: dict[str, NDArray[np.float64]] = {}
     batch = max(1, AT_ONCE // timesteps)
     for at in range(0, len(part), batch):
-        trace = evaluated(net, part.batch(np.arange(at, min(at + batch, len(part))), timesteps))
-        counts.append(trace.spikes[net.output].astype(np.int64).cumsum(0))
-        for layer, spikes in trace.spikes.items():
-            now = spikes.reshape(timesteps, -1).sum(1, dtype=np.int64) / max(1, len(part))
+        x = part.batch(np.arange(at, min(at + batch, len(part))), timesteps)
+        record = net.eval().record(torch.from_numpy(x))
+        counts.append(record.output.double().cumsum(0).numpy())
+        for layer, spikes in record.spikes.items():
+            now = spikes.reshape(timesteps, -1).sum(1).double().numpy() / max(1, len(part))
             per_step[layer] = per_step.get(layer, np.zeros(timesteps)) + now
     if not counts:
         raise BadInput("the timestep study must have validation and test samples, but a split is empty")
     return np.concatenate(counts, 1), {k: [round(x, 6) for x in v.tolist()] for k, v in per_step.items()}
 
 
-def _exits(counts: Ints, labels: NDArray[np.integer]) -> list[dict[str, float]]:
-    """Accuracy and mean timesteps of every margin."""
-    made: list[dict[str, float]] = []
-    for margin in range(1, len(counts) + 1):
-        found = exits(counts, margin)
-        made.append(
+def _exits(*parts: tuple[Sums, NDArray[np.integer]]) -> dict[str, list[dict[str, float]]]:
+    """Accuracy and mean timesteps of every margin that the first part, validation samples, shows; of both parts."""
+    found = np.unique(margins(parts[0][0]))
+    found = found[found > 0]
+    if len(found) > MARGINS:
+        found = np.unique(np.quantile(found, np.linspace(0, 1, MARGINS), method="closest_observation"))
+    never = int(found.max(initial=0)) + 1  # all timesteps
+    made: dict[str, list[dict[str, float]]] = {}
+    for name, (sums, labels) in zip(("validation", "test"), parts, strict=True):
+        stopped = [(m, exits(sums, m)) for m in [*map(int, found), never]]
+        made[name] = [
             {
-                "margin": margin,
-                "accuracy": float((found.classes == labels).mean()),
-                "timesteps": float(found.timesteps.mean()),
+                "margin": m,
+                "accuracy": float((e.classes == labels).mean()),
+                "timesteps": float(e.timesteps.mean()),
             }
-        )
+            for m, e in stopped
+        ]
     return made
 
 
