@@ -3,6 +3,13 @@
 from .basins import Basin as Basin
 from .basins import Basins as Basins
 from .basins import basins as basins
+from .certificates import Bounded as Bounded
+from .certificates import Certificate as Certificate
+from .certificates import Quiescent as Quiescent
+from .certificates import Rheobase as Rheobase
+from .certificates import Trap as Trap
+from .certificates import verified as verified
+from .check import flaw as flaw
 from .draw import dot as dot
 from .draw import graphml as graphml
 from .graph import StateGraph as StateGraph
@@ -16,6 +23,12 @@ from .orbits import Cycle as Cycle
 from .orbits import Orbit as Orbit
 from .orbits import orbit as orbit
 from .orbits import raster as raster
+from .prove import certify as certify
+from .prove import prove_bounded as prove_bounded
+from .prove import prove_quiescent as prove_quiescent
+from .prove import prove_rheobase as prove_rheobase
+from .prove import prove_silence as prove_silence
+from .prove import prove_trap as prove_trap
 from .random_networks import Ensemble as Ensemble
 from .regime import Regime as Regime
 from .regime import classify as classify

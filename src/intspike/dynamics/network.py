@@ -217,6 +217,11 @@ class IntegerNetwork:
         except BadProgram as e:
             raise BadInput(f"this network has no program: {e}") from e
 
+    def plain(self) -> dict[str, Any]:
+        """The network as numbers, words and lists: what JSON holds and `dynamics.check` reads."""
+        arrays = {name: getattr(self, name).tolist() for name in ("weights", "threshold", "drive")}
+        return arrays | {name: getattr(self, name) for name in ("low", "high", "overflow", "reset", "leak")}
+
     def drive_for(self, steps: int) -> Ints:
         """The input that the program takes for so many timesteps, [T, 1, N]."""
         return self.drive[np.arange(steps) % self.phases][:, None, :]
