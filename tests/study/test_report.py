@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intspike.errors import BadInput
-from intspike.measure import FiringReport
+from intspike.measure import FiringReport, Latency
 from intspike.study.report import (
     QuantizerPicture,
     Raster,
@@ -26,6 +26,7 @@ from intspike.study.report import (
     Table,
     Variant,
     render,
+    tables,
     write_report,
 )
 from intspike.study.report import page as page_module
@@ -432,3 +433,27 @@ def test_words_for_numbers():
         "25.9 KiB",
         "3.00 MiB",
     ]
+
+
+def test_the_noise_floor_is_the_bar_of_the_reference() -> None:
+    made = content()
+    reference, *others = made.variants
+    floored = [dataclasses.replace(reference, floor=others[0].firing), *others]
+    before, after = drift(made.variants)[0], drift(floored)[0]
+    assert len(after.data) == len(before.data) + 2 * 4  # two bars for each of three layers and all of them
+    titles = [t.title for t in tables.firing(floored)]
+    assert titles[0] == "Noise floor: halves under fp32"
+    assert titles[1:] == [t.title for t in tables.firing(made.variants)]
+    assert drift([reference]) == []
+
+
+def test_costs_stand_beside_the_operations() -> None:
+    made = content()
+    reference, *others = made.variants
+    timed = dataclasses.replace(others[-1], latency=Latency(2e-3, 1.9e-3, 2.25e-3, 5, 20))
+    (table,) = tables.costs([reference, *others[:-1], timed])
+    first, last = sum(reference.synops.values()), sum(timed.synops.values())
+    assert [row[0] for row in table.rows] == [v.name for v in made.variants]
+    assert table.rows[0][2:] == ["–", "–"]
+    assert table.rows[-1][2:] == [f"{100 * (last - first) / first:+.1f} %", "2.000 ms (1.900 to 2.250)"]
+    assert tables.costs([dataclasses.replace(reference, synops={})]) == []
