@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from .errors import BadInput, IntspikeError, did_you_mean
+from .study.check.command import check
 from .study.commands import app as study_app
 from .study.commands import search
 from .study.compare.command import MaxEmd, MaxNewlyDead, compare
@@ -35,6 +36,7 @@ app.add_typer(dynamics_app, name="dynamics")
 app.command()(search)
 app.command()(energy)
 app.command()(compare)
+app.command()(check)
 
 console = Console()
 RECIPES = ("fashion-mnist",)

@@ -1,0 +1,62 @@
+"""`intspike check`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ..terminal import drawn, need_torch, numbers
+
+console = Console()
+
+
+def check(
+    model: Annotated[
+        str,
+        typer.Argument(help="your model, module:function, or squat-fmnist, spiking-cnn, sew-resnet-8, ..."),
+    ],
+    input_shape: Annotated[str, typer.Option(help="of one frame: 1,28,28 or 700")] = "1,28,28",
+    weight_bits: Annotated[int, typer.Option(help="of weights, 1..8")] = 4,
+    state_bits: Annotated[int, typer.Option(help="of membrane potentials, 1..8")] = 4,
+    codec: Annotated[str, typer.Option(help="states are stored after-reset or before-reset")] = "after-reset",
+    rate: Annotated[float, typer.Option(help="assumed spikes per neuron and timestep")] = 0.1,
+    timesteps: Annotated[int, typer.Option(help="assumed T")] = 25,
+    timed: Annotated[bool, typer.Option("--timed", help="every timestep brings another frame")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    out: Annotated[Path | None, typer.Option(help="also write the JSON object into this file")] = None,
+) -> None:
+    """Before training: what of a model will lower and what is refused, proved widths, memory, operations.
+
+    intspike check my_module:build --input-shape 3,32,32 --weight-bits 2 --state-bits 2
+    """
+    need_torch()
+    from ...errors import BadInput, NotLowerable
+    from ...quant import QuantConfig, ThresholdCentred, weight_of
+    from ..folder import write_json
+    from .check import check as checked
+    from .tables import tables
+    from .which import model_of
+
+    if codec not in ("after-reset", "before-reset"):
+        raise BadInput(f"--codec must be after-reset or before-reset, not {codec!r}")
+    shape = numbers(input_shape, "input-shape", int)
+    if len(shape) not in (1, 3) or min(shape) < 1:
+        raise BadInput(f"--input-shape must be C,H,W or N, such as 1,28,28 or 700, not {input_shape!r}")
+    stores = "after reset" if codec == "after-reset" else "before reset"
+    config = QuantConfig(weight_of(weight_bits), ThresholdCentred(state_bits, stores))
+    found = checked(model_of(model, shape), config, shape, rate=rate, timesteps=timesteps, timed=timed)
+    if out is not None:
+        write_json(out, found.to_dict())
+    if as_json:
+        sys.stdout.write(json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
+    else:
+        for table in tables(found):
+            console.print(drawn(table))
+    if not found.lowers:
+        refused = "; ".join(f"{p.layer}: {p.name}: {p.detail}" for p in found.report.refused)
+        raise NotLowerable(f"{model} does not lower as it is: {refused}")

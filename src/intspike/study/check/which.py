@@ -1,0 +1,29 @@
+"""The model that a check is asked for."""
+
+from __future__ import annotations
+
+import torch
+
+from ...errors import BadInput, did_you_mean
+from ..drift.models import MODELS
+from ..squat import custom
+
+
+def model_of(name: str, shape: tuple[int, ...]) -> torch.nn.Module:
+    """The user's model, or a registered one for frames of a shape.
+
+    Raises:
+        BadInput: there is none, or it reads other frames.
+    """
+    if custom.is_function(name):
+        return custom.user_model(name)
+    if name not in MODELS:
+        raise BadInput(
+            f"the model to check must be module:function or a registered one, not {name!r}; "
+            f"{did_you_mean(name, MODELS)}"
+        )
+    if len(shape) != 3 or shape[1] != shape[2]:
+        raise BadInput(
+            f"{name} reads square images C,H,H, not {','.join(map(str, shape))}; give --input-shape"
+        )
+    return MODELS[name].make(channels=shape[0], image=shape[1])
