@@ -92,7 +92,8 @@ def test_a_model_of_ones_own_is_checked_and_refused_by_name(
     (tmp_path / "mine_to_check.py").write_text(
         "import torch\nfrom intspike import nn\n\n"
         "def build():\n"
-        "    return torch.nn.Sequential(torch.nn.Linear(4, 3), nn.LIF(), torch.nn.Softmax(-1), torch.nn.Linear(3, 2), nn.LIF())\n"
+        "    first = torch.nn.Sequential(torch.nn.Linear(4, 3), nn.LIF(), torch.nn.Softmax(-1))\n"
+        "    return torch.nn.Sequential(first, torch.nn.Linear(3, 2), nn.LIF())\n"
     )
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["check", "mine_to_check:build", "--input-shape", "4"])
