@@ -1,5 +1,6 @@
 """Networks: ordinary torch modules with intspike neurons, in full precision or quantized."""
 
+from .artificial import Artificial as Artificial
 from .group import Group as Group
 from .integers import Integers as Integers
 from .join import Join as Join

@@ -323,7 +323,7 @@ class Group(torch.nn.Module):
         """
         equation = self.neuron.equation
         if self.state is None:
-            body, current, compared = trace(equation, Form()), self._current(inputs), self.neuron.comparison
+            body, current, compared = trace(equation, Form()), self.current(inputs), self.neuron.comparison
             if compared is None:
                 return kernels.run(body, current, self.reals(), timesteps)
             return oracle.run(
@@ -356,7 +356,7 @@ class Group(torch.nn.Module):
 
     def _real_currents(self, inputs: list[Tensor], timesteps: int) -> tuple[Tensor, list[Tensor]]:
         """Quantized states and real weights: real currents meet integer boundaries. It has no integer program."""
-        body, current = trace(self.neuron.equation, self.form), self._current(inputs)
+        body, current = trace(self.neuron.equation, self.form), self.current(inputs)
         gain, offset = (
             torch.ones(self.channels, dtype=torch.float64),
             torch.zeros(self.channels, dtype=torch.float64),
@@ -387,7 +387,7 @@ class Group(torch.nn.Module):
         """-1 where a max-pool takes minima: behind a norm of negative gain; else 1."""
         return torch.where((sign < 0) & (self.order == "norm first"), -1.0, 1.0)
 
-    def _current(self, inputs: list[Tensor]) -> Tensor:
+    def current(self, inputs: list[Tensor]) -> Tensor:
         """Currents in full precision (of states; weights may be quantized)."""
         weights = [m.weight for m in self.modules_of_synapses]
         if self.weight is not None:

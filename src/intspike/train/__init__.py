@@ -1,5 +1,6 @@
 """Training and its losses; the same loop for full precision and for integer codes."""
 
+from .artificial import fit_artificial as fit_artificial
 from .evaluate import accuracy as accuracy
 from .evaluate import correct_on as correct_on
 from .firing import FiringRegularizer as FiringRegularizer

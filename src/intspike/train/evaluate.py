@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..nn import Network
+from ..nn import Artificial, Network
 
 
 def batch_of(split: Split, index: Tensor, timesteps: int) -> tuple[Tensor, Tensor]:
@@ -16,7 +16,7 @@ def batch_of(split: Split, index: Tensor, timesteps: int) -> tuple[Tensor, Tenso
 
 
 @torch.no_grad()
-def correct_on(net: Network, split: Split, *, timesteps: int = 25, batch_size: int = 250) -> int:
+def correct_on(net: Network | Artificial, split: Split, *, timesteps: int = 25, batch_size: int = 250) -> int:
     """How many samples of a split the network classifies rightly by spike count; ties go to the lowest class."""
     was_training = net.training
     modes = {m: m.training for m in net.modules()}
@@ -31,6 +31,6 @@ def correct_on(net: Network, split: Split, *, timesteps: int = 25, batch_size: i
     return right
 
 
-def accuracy(net: Network, split: Split, *, timesteps: int = 25) -> float:
+def accuracy(net: Network | Artificial, split: Split, *, timesteps: int = 25) -> float:
     """Share of a split that is classified rightly, 0..1."""
     return correct_on(net, split, timesteps=timesteps) / max(1, len(split))
