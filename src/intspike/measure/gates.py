@@ -80,6 +80,6 @@ def judge(gates: Gates, drifted: Mapping[str, LayerFiring]) -> None:
     found = [words for name, pooled in drifted.items() for words in gates.broken(name, pooled)]
     if found:
         raise DriftExceeded(
-            f"firing must drift no further than the gates allow, but {'; '.join(found)}; the results are written: "
-            "quantize less, train longer, or raise the gate"
+            f"firing must drift no further than the gates allow, but {'; '.join(found)}; quantize less, train longer, "
+            "or raise the gate"
         )
