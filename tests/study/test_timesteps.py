@@ -46,6 +46,10 @@ def test_the_grid_holds_every_training_at_all_bits_once() -> None:
     assert all((c.parent is None) == (c.bits is None) for c in made)
     assert all(c.parent in made for c in made if c.parent is not None)
     assert {c.trained for c in grid(BASE, 1, (None,), ("fixed-T",), 2e-3)} == {(4,)}
+    rivals = [c for c in grid(BASE, 1, (None, 4), ("fixed-T",), 2e-3, ann=True) if not c.trained]
+    assert [c.row for c in rivals] == ["fashion-mnist/ann/32-32", "fashion-mnist/ann/4-4"]
+    assert rivals[1].parent == rivals[0]
+    assert not any(c.integer for c in rivals)
 
 
 # ---------------------------------------------------------------- saturation, on made results
@@ -134,6 +138,8 @@ def test_the_beginning_of_a_long_run_is_a_short_run(made: tuple[Study, Path]) ->
         cell = f.cell
         assert isinstance(cell, TimestepCell)
         assert f.record is not None
+        if not cell.trained:
+            continue
         files, where = Store(out).files(cell), Where("fashion-mnist", None, "squat-fmnist")
         test = samples_of(cell, where).test
         net = models.squat_fmnist()
@@ -155,6 +161,8 @@ def test_costs_grow_with_t_and_integers_cost_less_than_floating_point(made: tupl
     for f in study.cells:
         assert isinstance(f.cell, TimestepCell)
         assert f.record is not None
+        if not f.cell.trained:
+            continue
         each = [f.record["energy"]["per_inference"][str(t)]["value"] for t in f.cell.tested]
         assert each == sorted(each)
         assert f.record["synops"]["1"] <= f.record["synops"]["3"]
@@ -164,9 +172,16 @@ def test_costs_grow_with_t_and_integers_cost_less_than_floating_point(made: tupl
 
 def test_what_is_written_holds_every_network(made: tuple[Study, Path]) -> None:
     study, out = made
-    names = {r.name for r in rows_of(study.cells, TimestepCell).values()}
+    rows = rows_of(study.cells, TimestepCell)
+    names = {r.name for r in rows.values() if r.cell.trained}
     summary = json.loads((out / "summary.json").read_text())
     assert {f"{n}/T{t}" for n in names for t in (1, 3)} <= {line["name"] for line in summary}
+    artificial = set(rows) - names
+    assert (
+        artificial
+        == {"fashion-mnist/ann/32-32", "fashion-mnist/ann/3-3"}
+        <= {line["name"] for line in summary}
+    )
     assert set(study.latency) == {n for n in names if n.endswith("3-3")}
     assert "</html>" in (out / "report.html").read_text()
     again = run(SMALL, out)  # nothing is computed or timed again

@@ -17,7 +17,8 @@ class TimestepCell:
     """One network of the study.
 
     Attributes:
-        trained: T of its training; of several, each batch draws one.
+        trained: T of its training; of several, each batch draws one; of none, it is an artificial network (ANN) of the
+            same layers, which has no timesteps.
         bits: of weights and membrane potentials; None: full precision.
         tested: each T at which it is tested, increasing.
         seed: of weights, sample order and validation split.
@@ -51,13 +52,16 @@ class TimestepCell:
     @property
     def training(self) -> str:
         """How it was trained, in a word."""
+        if not self.trained:
+            return "ann"
         return f"T{self.trained[0]}" if len(self.trained) == 1 else "random-T"
 
     @property
     def row(self) -> str:
         """DATASET/trained-TRAINING/WEIGHTBITS-STATEBITS; 32 bits are float32. Cells of one row differ in their seed."""
         bits = self.bits or 32
-        return f"{self.dataset}/trained-{self.training}/{bits}-{bits}"
+        how = f"trained-{self.training}" if self.trained else self.training
+        return f"{self.dataset}/{how}/{bits}-{bits}"
 
     @property
     def name(self) -> str:
@@ -66,12 +70,13 @@ class TimestepCell:
     @property
     def cost(self) -> float:
         """Roughly in epochs of one timestep."""
-        return self.epochs * sum(self.trained) / len(self.trained) + 0.3 * self.tested[-1]
+        each = sum(self.trained) / len(self.trained) if self.trained else 1
+        return self.epochs * each + 0.3 * self.tested[-1]
 
     @property
     def integer(self) -> bool:
         """Whether it has an integer program."""
-        return self.bits is not None
+        return self.bits is not None and bool(self.trained)
 
     def config(self) -> QuantConfig:
         """How it is quantized."""
@@ -81,7 +86,12 @@ class TimestepCell:
 
 
 def grid(
-    base: TimestepCell, seeds: int, bits: Sequence[int | None], trainings: Sequence[str], learning_rate: float
+    base: TimestepCell,
+    seeds: int,
+    bits: Sequence[int | None],
+    trainings: Sequence[str],
+    learning_rate: float,
+    ann: bool = False,
 ) -> list[TimestepCell]:
     """All cells, one seed after the other.
 
@@ -90,10 +100,11 @@ def grid(
         bits: None is full precision.
         trainings: of `TRAININGS`; "fixed-T" is at the largest T alone.
         learning_rate: of quantized training.
+        ann: also artificial networks.
     """
 
     def of_seed(seed: int) -> Iterator[TimestepCell]:
-        for trained in _trained(base.tested, trainings):
+        for trained in [*_trained(base.tested, trainings), *([()] if ann else [])]:
             full = replace(base, seed=seed, trained=trained)
             for b in bits:
                 yield full if b is None else replace(full, bits=b, quantized_learning_rate=learning_rate)

@@ -27,6 +27,7 @@ def timesteps(
     epochs: Annotated[int, typer.Option(help="of each training")] = 4,
     within: Annotated[float, typer.Option(help="points below the best that saturation allows")] = 1.0,
     exit: Annotated[float, typer.Option(help="points that early exit may lose on validation samples")] = 0.1,
+    ann: Annotated[bool, typer.Option(help="also artificial networks of the same layers")] = True,
     subset: Annotated[int | None, typer.Option(help="training samples (default: all)")] = None,
     batch_size: Annotated[int, typer.Option(help="samples per training step")] = 50,
     learning_rate: Annotated[float, typer.Option(help="in full precision")] = 3e-3,
@@ -59,7 +60,7 @@ def timesteps(
 
     options = Options(
         dataset, model, numbers(timesteps, "timesteps", int), tuple(train.split(",")), tuple(bits.split(",")), seeds,
-        epochs, within, exit, subset, batch_size, learning_rate, quantized_learning_rate, augment, data,
+        epochs, within, exit, ann, subset, batch_size, learning_rate, quantized_learning_rate, augment, data,
     )  # fmt: skip
     try:
         with Bars(console) as watch:

@@ -9,8 +9,8 @@ import numpy as np
 from ..report.style import Figure, Panel, axis, colour, layout, plain, text
 from ..rows import Row
 from .cells import TimestepCell
-from .saturation import Rows, curves
-from .tables import Latencies, accuracy_at, mean_at
+from .saturation import Rows, curves, spiking
+from .tables import Latencies, accuracy_at, ann_energy, mean_at
 
 Place = Callable[[Row[TimestepCell], int], float | None]
 
@@ -32,7 +32,7 @@ def accuracies(rows: Rows) -> list[Panel]:
 
 
 def frontiers(rows: Rows, latency: Latencies) -> list[Panel]:
-    """Accuracy against what an inference costs, a point a T: to the left and above is better."""
+    """Accuracy against what an inference costs, a point a T: to the left and above is better; crosses have no T."""
 
     def milliseconds(r: Row[TimestepCell], t: int) -> float | None:
         timed = latency.get(r.name, {}).get(str(t))
@@ -56,7 +56,25 @@ def frontiers(rows: Rows, latency: Latencies) -> list[Panel]:
             axis("latency of one sample (ms)", rangemode="tozero"),
         ),
     ]
+    made[0].data.extend(_rivals(rows))
     return [p for p in made if p.data]
+
+
+def _rivals(rows: Rows) -> list[Figure]:
+    """Artificial networks as crosses."""
+    names = kinds(rows)
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": plain([e / 1e3]),
+            "y": plain([r.interval.value]),
+            "marker": {"symbol": "x", "size": 9, "color": colour(names.index(_kind(r)))},
+            "hovertemplate": f"artificial, {text(_kind(r))}: %{{y:.2f}} %, %{{x:.3g}}<extra></extra>",
+        }
+        for r in rows.values()
+        if not r.cell.trained and r.interval is not None and (e := ann_energy(r)) is not None
+    ]
 
 
 def _lines(title: str, rows: Rows, place: Place, x_axis: Figure) -> Panel:
@@ -91,7 +109,7 @@ def exits(rows: Rows) -> list[Panel]:
     """Accuracy against the mean number of timesteps that samples ran, a point a margin."""
     data: list[Figure] = []
     names = kinds(rows)
-    for r in rows.values():
+    for r in spiking(rows).values():
         first = r.record(min(r.done))["early_exit"] if r.done else None  # each seed has margins of its own
         if first is None or r.cell.trained != r.cell.tested[-1:]:
             continue
@@ -115,7 +133,7 @@ def exits(rows: Rows) -> list[Panel]:
 
 def transients(rows: Rows) -> list[Panel]:
     """Spikes of a sample at each timestep, by layer, of one network: flat behind the start-up means linear in T."""
-    chosen = [r for r in rows.values() if r.done and r.cell.trained == r.cell.tested[-1:]]
+    chosen = [r for r in spiking(rows).values() if r.done and r.cell.trained == r.cell.tested[-1:]]
     return [_transient(r) for r in chosen[:1] + chosen[-1:] if len(chosen) > 1 or r is chosen[0]]
 
 

@@ -27,6 +27,7 @@ class Options:
         bits: "fp32", or a number of weight and state bits.
         within: points below the best accuracy that the saturation point and the recommendation allow.
         exit: points of accuracy that early exit may lose, on validation samples.
+        ann: also train artificial networks of the same layers, in full precision and at the same bits.
         (the others are those of cells.TimestepCell)
     """
 
@@ -39,6 +40,7 @@ class Options:
     epochs: int = 4
     within: float = 1.0
     exit: float = 0.1
+    ann: bool = True
     subset: int | None = None
     batch_size: int = 50
     learning_rate: float = 3e-3
@@ -155,4 +157,5 @@ def cells_of(options: Options) -> tuple[list[TimestepCell], Where]:
         augmented=augmented,
     )
     bits = [None if b == FULL else int(b) for b in options.bits]
-    return grid(base, options.seeds, bits, options.train, options.quantized_learning_rate), where
+    ann = options.ann and not dataset.train.timed  # frames in time have no artificial rival of one frame
+    return grid(base, options.seeds, bits, options.train, options.quantized_learning_rate, ann), where

@@ -40,9 +40,9 @@ def page_of(finished: Sequence[Finished], latency: Latencies, options: Options) 
         Section(
             "costs",
             "What accuracy costs",
-            "Left and above is better; each point of a line is one T.",
+            "Left and above is better; each point of a line is one T. Crosses are artificial networks.",
             figures.frontiers(rows, latency),
-            tables=[tables.costs(rows, latency)],
+            tables=[tables.costs(rows, latency), *tables.artificial(rows)],
             legend=True,
         ),
         Section(

@@ -17,6 +17,11 @@ Rows = Mapping[str, Row[TimestepCell]]
 RESAMPLES = 1000
 
 
+def spiking(rows: Rows) -> Rows:
+    """Without artificial networks, which have no timesteps."""
+    return {name: r for name, r in rows.items() if r.cell.trained}
+
+
 @dataclass(frozen=True)
 class Saturation:
     """The smallest T whose accuracy is within so many points of the best of all T.
@@ -39,7 +44,7 @@ class Saturation:
 def curves(rows: Rows) -> dict[str, dict[int, Row[TimestepCell]]]:
     """Which row stands for each T: of networks trained at their own T, and of every one training over all T."""
     made: dict[str, dict[int, Row[TimestepCell]]] = {}
-    for r in rows.values():
+    for r in spiking(rows).values():
         c = r.cell
         bits = f"{c.bits}/{c.bits}" if c.bits else "full precision"
         if len(c.trained) == 1:
@@ -117,7 +122,7 @@ class Exit:
 def chosen_exits(rows: Rows, lose: float) -> list[Exit]:
     """Of every network: the smallest margin that loses at most so many points on its validation samples."""
     made: list[Exit] = []
-    for r in rows.values():
+    for r in spiking(rows).values():
         picked: list[tuple[float, float, float, float]] = []
         for s in sorted(r.done):
             record = r.record(s)

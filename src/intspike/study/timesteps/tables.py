@@ -16,7 +16,7 @@ from ..report.tables import markdown
 from ..rows import Row, interval_text, rows_of
 from .cells import TimestepCell
 from .options import Options
-from .saturation import Exit, Rows, Saturation, chosen_exits, curves, saturations
+from .saturation import Exit, Rows, Saturation, chosen_exits, curves, saturations, spiking
 from .work import TABLE
 
 Latencies = Mapping[str, Mapping[str, Any]]
@@ -28,6 +28,7 @@ def tables(rows: Rows, latency: Latencies, options: Options) -> list[Table]:
         crossed(rows, options),
         saturation_table(saturations(rows, options.within), options),
         costs(rows, latency),
+        *artificial(rows),
         exit_table(chosen_exits(rows, options.exit), options),
     ]
 
@@ -60,7 +61,7 @@ def crossed(rows: Rows, options: Options) -> Table:
             _bits(r.cell),
             *(interval_text(accuracy_at(r, t)) if r.done else "failed" for t in options.timesteps),
         ]
-        for r in rows.values()
+        for r in spiking(rows).values()
     ]
     heads = ("trained at", "bits", *(f"T = {t}" for t in options.timesteps))
     return Table("Tested at each T, accuracy in % [95 % interval]", heads, lines)
@@ -109,6 +110,23 @@ def costs(rows: Rows, latency: Latencies) -> Table:
         "packed",
     )  # fmt: skip
     return Table("An inference at each T", heads, lines)
+
+
+def artificial(rows: Rows) -> list[Table]:
+    """Artificial networks of the same layers; nothing where none is asked for."""
+    lines = [
+        [_bits(r.cell), interval_text(r.interval), "–" if (e := ann_energy(r)) is None else f"{e / 1e3:,.1f}"]
+        for r in rows.values()
+        if not r.cell.trained
+    ]
+    heads = ("weights and activations", "accuracy, % [95 % interval]", f"energy, nJ ({TABLE})")
+    return [Table("Artificial networks of the same layers, no timesteps", heads, lines)] if lines else []
+
+
+def ann_energy(r: Row[TimestepCell]) -> float | None:
+    """Of an inference of an artificial network, in picojoules."""
+    found = r.record(min(r.done))["energy"]["per_inference"] if r.done else None
+    return None if found is None else float(found["value"])
 
 
 def spikes(r: Row[TimestepCell], t: int) -> float:
@@ -162,6 +180,8 @@ def notes(rows: Rows, options: Options) -> list[str]:
         "resampled over test samples 1,000 times.",
         f"Energy is exact counts of operations times the table {TABLE}: an estimate of a machine, in floating point "
         "for full precision. Latency is the native engine's on this machine at one moment, one thread.",
+        "Artificial networks have the same layers with rectified numbers in place of spikes, run once; their energy is "
+        "that of multiply-accumulates of the same widths.",
         "Early exit stops where the winner leads by a margin of spikes that was chosen on validation samples.",
     ]
 
@@ -194,6 +214,9 @@ def summary_of(rows: Rows, options: Options) -> list[dict[str, Any]]:
         )
 
     for r in rows.values():
+        if r.interval is not None and not r.cell.trained:
+            add(r.name, r.interval)
+    for r in spiking(rows).values():
         for t in options.timesteps if r.done else ():
             add(f"{r.name}/T{t}", accuracy_at(r, t))
     dataset = next(iter(rows.values())).cell.dataset
@@ -222,7 +245,8 @@ def write_tables(
         parts.append(markdown(failures(rows)))
     write_text(out / "table.md", "\n\n".join(parts) + "\n")
     write_csv(
-        out / "table.csv", [_line(r, t, latency) for r in rows.values() if r.done for t in options.timesteps]
+        out / "table.csv",
+        [_line(r, t, latency) for r in spiking(rows).values() if r.done for t in options.timesteps],
     )
     write_csv(out / "cells.csv", [_cell_line(f) for f in finished])
     write_json(out / "summary.json", summary)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
 from ... import train
 from ...data import Augment, Dataset, Split
@@ -18,8 +19,8 @@ from ...engine.trace import Trace
 from ...errors import BadInput
 from ...lower.drift import connections, evaluated
 from ...measure import synops
-from ...measure.energy import energy, event_counts, load
-from ...nn import Network, quantize
+from ...measure.energy import Precision, ann_counts, energy, event_counts, load
+from ...nn import Artificial, Network, quantize
 from ...train import Epoch
 from ...train.history import history_to_dict
 from ..drift.models import Where, build
@@ -47,6 +48,8 @@ def compute(cell: TimestepCell, files: Mapping[str, bytes], where: Where) -> Out
     history: list[Epoch] = []
     began = time.perf_counter()
     net = build(where, dataset)
+    if not cell.trained:
+        return _artificial(net, files, dataset, cell)
     if cell.bits is not None:
         net.load_state_dict(load_tensors(files[NETWORK]))
         net = quantize(net, cell.config())
@@ -65,6 +68,44 @@ def compute(cell: TimestepCell, files: Mapping[str, bytes], where: Where) -> Out
         "seconds": {"train": round(seconds, 2), "all": round(time.perf_counter() - began, 2)},
     }
     return Outcome(record, kept)
+
+
+def _artificial(net: Network, files: Mapping[str, bytes], dataset: Dataset, cell: TimestepCell) -> Outcome:
+    """An artificial network of the same layers: accuracy, and the energy of its multiply-accumulates."""
+    history: list[Epoch] = []
+    began = time.perf_counter()
+    made = Artificial(net, cell.config().weight, cell.bits)
+    if cell.bits is not None:
+        made.load_state_dict(load_tensors(files[NETWORK]), strict=False)  # steps start anew
+    made = train.fit_artificial(
+        made,
+        dataset,
+        epochs=cell.epochs,
+        learning_rate=cell.quantized_learning_rate if cell.bits else cell.learning_rate,
+        batch_size=cell.batch_size,
+        augment=Augment() if cell.augmented else None,
+        seed=cell.seed,
+        history=history,
+    )
+    correct = train.correct_on(made, dataset.test, timesteps=1)
+    program = connections(net, dataset.frame)
+    joules = None
+    if program is not None:
+        precision = Precision(cell.bits, cell.bits) if cell.bits else Precision(32, 32, real=True)
+        joules = energy(ann_counts(program, precision, 1), load(TABLE)).per_inference.to_dict()
+    record = {
+        "row": cell.row,
+        "data": dataset.source,
+        "n": len(dataset.test),
+        "correct": correct,
+        "accuracy": correct / len(dataset.test),
+        "exact": None,
+        "size_bits": None,
+        "energy": {"table": TABLE, "unit": "pJ", "per_inference": joules},
+        "history": history_to_dict(history),
+        "seconds": {"all": round(time.perf_counter() - began, 2)},
+    }
+    return Outcome(record, {NETWORK: save_tensors({k: t.contiguous() for k, t in made.state_dict().items()})})
 
 
 def samples_of(cell: TimestepCell, where: Where) -> Dataset:
