@@ -70,6 +70,49 @@ def test_images_of_any_size_from_16_on(model, image, side):
         model(image=15)
 
 
+@pytest.mark.parametrize("join", ["add", "and", "iand"])
+def test_sew_resnet_8(join):
+    torch.manual_seed(0)
+    net = models.sew_resnet_8(7, join, width=4, beta=0.25, channels=2, image=16, high=3).eval()
+    assert shapes(net) == [
+        (4, 2, 3, 3),
+        (4, 4, 3, 3), (4, 4, 3, 3),
+        (8, 4, 3, 3), (8, 8, 3, 3), (8, 4, 1, 1),
+        (16, 8, 3, 3), (16, 16, 3, 3), (16, 8, 1, 1),
+        (7, 16),
+    ]  # fmt: skip
+    assert {float(g.neuron.beta.unique()) for g in net.layers} == {0.25}
+    assert (net.input.scale, net.input.high) == (1 / 3, 3)
+    joins = [s for s in net.steps if s.kind in ("add", "and", "iand")]
+    assert [(s.name, s.kind, s.inputs) for s in joins] == [
+        ("block1_1_join", join, ("block1_1_lif2", "lif")),
+        ("block2_1_join", join, ("block2_1_lif2", "block2_1_shortcut_lif")),
+        ("block3_1_join", join, ("block3_1_lif2", "block3_1_shortcut_lif")),
+    ]
+    assert net(torch.randint(0, 4, (2, 3, 2, 16, 16), dtype=torch.uint8)).shape == (2, 3, 7)
+
+
+def test_sew_resnet_18():
+    net = models.sew_resnet_18(width=2)
+    assert (
+        len(shapes(net)) == 1 + 8 * 2 + 3 + 1
+    )  # a stem, eight blocks of two, three shortcuts, a dense layer
+    assert [s[0] for s in shapes(net)] == [2] * 5 + [4] * 5 + [8] * 5 + [16] * 5 + [10]
+    joins = [s.inputs[1] for s in net.steps if s.kind == "add"]
+    assert joins[:3] == ["lif", "block1_1_join", "block2_1_shortcut_lif"]
+    assert shapes(models.sew_resnet_18(100))[-1] == (100, 512)
+
+
+@pytest.mark.parametrize(("model", "by"), [(models.sew_resnet_8, 4), (models.sew_resnet_18, 8)])
+def test_residual_networks_take_images_that_their_strides_divide(model, by):
+    assert model(width=1, image=by)(torch.ones(1, 1, 3, by, by, dtype=torch.uint8)).shape == (1, 1, 10)
+    for image in (0, by // 2, by + 2):
+        with pytest.raises(BadInput, match=f"image must be a multiple of {by}, so that every stride"):
+            model(image=image)
+    with pytest.raises(BadInput, match="a join must be one of add, and, iand"):
+        model(join="xor")
+
+
 @pytest.mark.parametrize("model", [models.squat_fmnist, models.squat_dvs, models.squat_shd])
 def test_they_quantize_and_lower(model):
     net = quantize(model(high=1), QuantConfig(Uniform(4), ThresholdCentred(4))).eval()
