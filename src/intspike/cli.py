@@ -1,4 +1,4 @@
-"""The command line: `intspike run`, `study`, `search`, `dynamics`, `data`, `integers`, `show`, `export`, `info`."""
+"""The command line: `intspike --help` lists every command, docs/cli.md every option."""
 
 from __future__ import annotations
 
