@@ -356,10 +356,13 @@ def test_products_of_an_ann_are_all_connections():
         layer = lambda c, name=name: c.layer == name  # noqa: E731
         assert found.total("multiply", layer) == 2 * 3 * sites
         assert found.total("read", layer) == 2 * 2 * 3 * sites
+        addresses = 25 + 18 + 2 * 9 if name == "conv" else sites
+        assert found.total("add", layer) == 2 * 3 * (sites + addresses)
     assert found.total("write") == 2 * 3 * (18 + 4)  # every output once a frame
     widths = {(c.layer, c.cause, c.operation): c.bits for c in found.entries}
     assert widths["conv", "input", "multiply"] == 8
     assert widths["fc", "adds", "multiply"] == 4
+    assert widths["second", "neurons", "multiply"] == widths["fc", "adds", "add"]
     assert widths["fc", "adds", "add"] == math.ceil(math.log2(18 * 7 * 7 + 1)) + 1
 
 
