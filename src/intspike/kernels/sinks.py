@@ -29,9 +29,8 @@ def part(batch: int, k: int) -> tuple[int, int]:
     return batch * k // PARTS, batch * (k + 1) // PARTS
 
 
-Deliver = Callable[
-    [int, int, int, Tile], None
-]  # (part, b0, b1, tile): samples b0..b1 - 1; it may change the tile
+# Takes (part, b0, b1, tile): samples b0..b1 - 1; it may change the tile.
+Deliver = Callable[[int, int, int, Tile], None]
 
 
 class Sink:
