@@ -29,6 +29,8 @@ from .prove import prove_quiescent as prove_quiescent
 from .prove import prove_rheobase as prove_rheobase
 from .prove import prove_silence as prove_silence
 from .prove import prove_trap as prove_trap
+from .query import Found as Found
+from .query import find_orbit as find_orbit
 from .random_networks import Ensemble as Ensemble
 from .regime import Regime as Regime
 from .regime import classify as classify
