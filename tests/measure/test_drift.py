@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
@@ -70,6 +70,7 @@ def dealt(samples: int) -> tuple[list[int], list[int]]:
     return made
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.integers(0, 9))
 def test_halves_do_not_depend_on_batches_and_add_up_to_the_whole(sizes, seed):
     run = spikes(seed, sum(sizes))
@@ -124,6 +125,7 @@ def test_a_batch_of_another_shape_changes_nothing():
 # ---------------------------------------------------------------- drift
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 99), st.integers(2, 9), st.integers(1, 3))
 def test_every_number_is_that_of_its_slow_definition(seed, samples, most):
     a, b = spikes(seed, samples, 0.2, most), spikes(seed + 100, samples, 0.25, most)
@@ -229,6 +231,7 @@ SIDE = st.integers(1, 25).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(SIDE, st.integers(1, 60))
 def test_emd_is_zero_for_equal_distributions_alone(lists, steps):
     a, b = (np.array(x) for x in lists)
@@ -236,6 +239,7 @@ def test_emd_is_zero_for_equal_distributions_alone(lists, steps):
     assert (paired_exact(a, b, steps) == 0) == (lists[0] == lists[1])
 
 
+@settings(deadline=None)
 @given(SIDE, st.integers(1, 60), st.integers(1, 7))
 def test_emd_does_not_depend_on_the_number_of_bins(lists, steps, finer):
     """A histogram with a bin for each count, or with several: width times the sum of |F_a - F_b| is the same."""
@@ -246,6 +250,7 @@ def test_emd_does_not_depend_on_the_number_of_bins(lists, steps, finer):
     assert emd_exact(a, b, steps) == moved
 
 
+@settings(deadline=None)
 @given(st.permutations(range(12)), st.integers(12, 60))
 def test_emd_is_blind_to_permutation_and_the_paired_distance_is_not(order, steps):
     a = np.arange(12)
@@ -254,6 +259,7 @@ def test_emd_is_blind_to_permutation_and_the_paired_distance_is_not(order, steps
     assert (paired_exact(a, b, steps) == 0) == (list(order) == list(range(12)))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_scipy_agrees_to_1e_12(a, b):
     assert abs(emd(a, b) - wasserstein_distance(a, b)) <= 1e-12

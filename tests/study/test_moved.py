@@ -19,6 +19,7 @@ RATES = st.integers(1, 60).flatmap(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(RATES)
 def test_the_area_between_the_drawn_curves_is_the_emd(lists):
     a, b = (np.array(x) / 20 for x in lists)
@@ -60,6 +61,7 @@ SHAPES = st.one_of(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(SHAPES, st.integers(0, 99))
 def test_maps_show_every_neuron_once_at_its_place(shape, seed):
     rng = np.random.default_rng(seed)
