@@ -278,8 +278,9 @@ def test_residual_networks_stay_in_bytes(kind, config, monkeypatch):
     assert [f.shape for f in made] == [(4,)]
 
 
-def test_inputs_that_change_with_time():
-    torch.manual_seed(4)
+@pytest.mark.parametrize("seed", range(8))
+def test_inputs_that_change_with_time(seed):
+    torch.manual_seed(seed)
     config = QuantConfig(CONFIGS["4/4"].weight, ThresholdCentred(4, gradient="pass"))
     net = quantize(NETWORKS["convolutions"](), config)
     for g in net.layers:

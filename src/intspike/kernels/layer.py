@@ -143,15 +143,17 @@ class Layer:
         self.gcurrent = torch.empty(self.sums.shape)
         self.gnumbers = self.neurons.parts(PARTS)
 
-    def weight_gradient(self, moments: NDArray[np.float32] | None) -> Tensor:
+    def weight_gradient(self, moments: NDArray[np.float64] | None) -> Tensor:
         """The gradient to the weights; that of the input goes to its sink on the way.
 
         Args:
             moments: gradients of the sums and of the sums of squares, [2, C].
         """
         assert self.gcurrent is not None
-        slope = None if moments is None else 2 * moments[1]  # the derivative of y^2 is 2 y
-        slopes = tuple(None if a is None else a.ctypes.data for a in (slope, moments))
+        slopes: tuple[int | None, ...] = (None, None)
+        if moments is not None:  # the derivative of y^2 is 2 y
+            rows = np.stack([2 * moments[1], moments[0]]).astype(gradients.kind_of(self.shape))
+            slopes = rows[0].ctypes.data, rows[1].ctypes.data
         from_sums = (self.sums.data_ptr(), self.gcurrent.data_ptr(), *slopes)
         if isinstance(self.shape, DenseShape):
             return self._dense_gradient(self.shape, from_sums)
@@ -198,7 +200,7 @@ class Layer:
         total = torch.from_numpy(sums[0])
         for more in sums[1:]:  # in order, and in several threads
             total += torch.from_numpy(more)
-        return torch.from_numpy(made.view(total.numpy())).contiguous()
+        return torch.from_numpy(made.view(total.numpy())).float().contiguous()
 
 
 def sums(
@@ -270,7 +272,7 @@ class _Sums(torch.autograd.Function):
             return (None,) * 6
         if layer.gcurrent is None:
             layer.gcurrent = torch.zeros(layer.sums.shape)
-        weight = layer.weight_gradient(None if gmoments is None else gmoments.float().contiguous().numpy())
+        weight = layer.weight_gradient(None if gmoments is None else gmoments.numpy())
         layer.gcurrent = None
         return torch.zeros(()) if layer.x.sink is not None else None, weight, None, None, None, None
 

@@ -23,6 +23,16 @@
 
 typedef float vector __attribute__((vector_size(4 * VL), aligned(4)));
 
+/* Behind a norm gradients sum to zero, so those of inputs with a mean far from zero (images, not spikes) nearly cancel:
+ * there only SHORT of them are added up in float, and the rest in double. */
+#if WIDE
+#define SHORT 16
+typedef double whole;
+typedef double wholes __attribute__((vector_size(8 * VL), aligned(8)));
+#else
+typedef float whole;
+#endif
+
 /* Bytes that will be read soon. */
 static inline void fetch(const void *at, int64_t bytes)
 {
@@ -33,22 +43,37 @@ static inline void fetch(const void *at, int64_t bytes)
 /* Weight gradient: `count` vectors from the `from`-th, constants where it is inlined, so that sums are registers. */
 static inline __attribute__((always_inline)) void add_image(const int from, const int count, const int entries,
                                                             const float *restrict g, const int32_t *restrict at,
-                                                            const float *restrict image, float *restrict gweight)
+                                                            const float *restrict image, whole *restrict gweight)
 {
     vector sum[count];
-#pragma GCC unroll 32
-    for (int q = 0; q < count; q++)
-        sum[q] = *(const vector *)(gweight + (from + q) * VL);
-    for (int e = 0; e < entries; e++) {
-        const vector each = g[e * CO] - (vector){0};
-        const float *restrict in = image + at[e * CO];
+#if WIDE
+    for (int e0 = 0; e0 < entries; e0 += SHORT) {
+        const int e1 = entries - e0 < SHORT ? entries : e0 + SHORT;
 #pragma GCC unroll 32
         for (int q = 0; q < count; q++)
-            sum[q] += each * *(const vector *)(in + (from + q) / RV * WP * CI + (from + q) % RV * VL);
-    }
+            sum[q] = (vector){0};
+#else
+    {
+        const int e0 = 0, e1 = entries;
 #pragma GCC unroll 32
-    for (int q = 0; q < count; q++)
-        *(vector *)(gweight + (from + q) * VL) = sum[q];
+        for (int q = 0; q < count; q++)
+            sum[q] = *(const vector *)(gweight + (from + q) * VL);
+#endif
+        for (int e = e0; e < e1; e++) {
+            const vector each = g[e * CO] - (vector){0};
+            const float *restrict in = image + at[e * CO];
+#pragma GCC unroll 32
+            for (int q = 0; q < count; q++)
+                sum[q] += each * *(const vector *)(in + (from + q) / RV * WP * CI + (from + q) % RV * VL);
+        }
+#pragma GCC unroll 32
+        for (int q = 0; q < count; q++)
+#if WIDE
+            *(wholes *)(gweight + (from + q) * VL) += __builtin_convertvector(sum[q], wholes);
+#else
+            *(vector *)(gweight + (from + q) * VL) = sum[q];
+#endif
+    }
 }
 
 /* Gradient of the image: here the weights are registers. */
@@ -70,12 +95,12 @@ static inline __attribute__((always_inline)) void add_weight(const int from, con
 }
 
 void backward(int64_t b0, int64_t b1, int64_t B, int64_t T, const uint8_t *restrict x, const Y *restrict y,
-              const float *restrict gy, const float *restrict slope, const float *restrict offset,
-              const uint8_t *restrict winner, const float *restrict weight, float *restrict gx, float *restrict gweight);
+              const float *restrict gy, const whole *restrict slope, const whole *restrict offset,
+              const uint8_t *restrict winner, const float *restrict weight, float *restrict gx, whole *restrict gweight);
 
 void backward(int64_t b0, int64_t b1, int64_t B, int64_t T, const uint8_t *restrict x, const Y *restrict y,
-              const float *restrict gy, const float *restrict slope, const float *restrict offset,
-              const uint8_t *restrict winner, const float *restrict weight, float *restrict gx, float *restrict gweight)
+              const float *restrict gy, const whole *restrict slope, const whole *restrict offset,
+              const uint8_t *restrict winner, const float *restrict weight, float *restrict gx, whole *restrict gweight)
 {
     static _Thread_local float work[2 * FRAMES * IMAGE + 16];
     static _Thread_local float g[FRAMES * AREA * CO];
@@ -106,7 +131,7 @@ void backward(int64_t b0, int64_t b1, int64_t B, int64_t T, const uint8_t *restr
                 const int64_t from = (n * AREA + p) * CO, to = (f * AREA + p) * CO;
                 if (slope)
                     for (int o = 0; o < CO; o++)
-                        g[to + o] = gy[from + o] + offset[o] + slope[o] * (float)y[from + o];
+                        g[to + o] = (float)(gy[from + o] + offset[o] + slope[o] * (whole)y[from + o]);
                 else
                     memcpy(g + to, gy + from, sizeof(float) * CO);
                 for (int o = 0; o < CO; o++)
@@ -114,7 +139,7 @@ void backward(int64_t b0, int64_t b1, int64_t B, int64_t T, const uint8_t *restr
             }
         }
         for (int o = 0; o < CO; o++) {
-            float *restrict gw = gweight + o * ROW;
+            whole *restrict gw = gweight + o * ROW;
             ADD_IMAGES
         }
         if (!gx)

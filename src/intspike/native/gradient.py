@@ -25,6 +25,7 @@ REAL = ("-std=gnu11", "-O3", "-march=native", "-ffp-contract=fast", "-fPIC", "-s
 
 # vectors of an instruction set: its macro, numbers in a vector, and how many of them stay in registers
 _VECTORS = (("defined(__AVX512F__)", 16, 26), ("defined(__AVX__)", 8, 13), ("1", 4, 13))
+_SPIKES = 15  # larger inputs are images
 _TILE = 5_000  # numbers of the images of one call: with what belongs to them, about the first cache
 
 
@@ -47,13 +48,13 @@ class Gradient:
         padded[..., : rows.shape[-1]] = rows
         return padded
 
-    def sums(self, parts: int) -> NDArray[np.float32]:
-        """Zeroed weight gradients of so many parts, in the kernel's layout."""
+    def sums(self, parts: int) -> NDArray[Any]:
+        """Zeroed weight gradients of so many parts, in the kernel's layout and type."""
         s = self.shape
         row = -(-s.kernel[1] * s.channels // 16) * 16
-        return zeros((parts, s.out_channels, s.kernel[0], row))
+        return zeros((parts, s.out_channels, s.kernel[0], row), kind_of(s))
 
-    def view(self, total: NDArray[np.float32]) -> NDArray[np.float32]:
+    def view(self, total: NDArray[Any]) -> NDArray[Any]:
         """A sum of parts in the weight's shape."""
         s = self.shape
         kh, kw = s.kernel
@@ -91,7 +92,16 @@ def _groups(shape: ConvShape, size: int, most: int) -> list[str]:
 
 def _macros(shape: ConvShape) -> dict[str, int]:
     known = shape.macros()
-    return {k: known[k] for k in known if not k.startswith(("POOL", "MOST"))} | {"POOL": shape.pool[0]}
+    kept = {k: known[k] for k in known if not k.startswith(("POOL", "MOST"))}
+    return kept | {"POOL": shape.pool[0], "WIDE": int(kind_of(shape) is np.float64)}
+
+
+def kind_of(shape: Shape) -> type[Any]:
+    """The type in which a layer's weight gradient is added up: double for a convolution of images.
+
+    Behind a norm gradients sum to zero; those of inputs whose mean is far from zero nearly cancel.
+    """
+    return np.float64 if isinstance(shape, ConvShape) and shape.most > _SPIKES else np.float32
 
 
 @lru_cache(maxsize=128)
@@ -145,6 +155,6 @@ def moments(sums: str, cc: Compiler) -> Any:
     return function
 
 
-def zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
+def zeros(shape: tuple[int, ...], kind: type[Any] = np.float32) -> NDArray[Any]:
     """Zeros at a multiple of 64."""
-    return aligned(4 * prod(shape)).view(np.float32).reshape(shape)
+    return aligned(np.dtype(kind).itemsize * prod(shape)).view(kind).reshape(shape)
