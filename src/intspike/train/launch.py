@@ -39,7 +39,7 @@ def launch(
     """
     if precision not in PRECISIONS:
         raise BadInput(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
-    if isinstance(devices, bool) or not isinstance(devices, int) or devices < 1:
+    if not isinstance(devices, int) or devices < 1:
         raise BadInput(f"devices must be a number of processes, at least 1, not {devices!r}")
     if plan.batch_size % devices:
         raise BadInput(
@@ -60,7 +60,7 @@ def launch(
             plan, net, Share(fabric=Fabric(accelerator="cpu", devices=1, precision=kind)), keeper, listener
         )
     _check_sendable(plan, net)
-    strategy = DDPStrategy(start_method="spawn", broadcast_buffers=False)  # they are equal already
+    strategy = DDPStrategy(start_method="spawn", forward_sync_buffers=False)  # they are equal already
     fabric = Fabric(accelerator="cpu", devices=devices, precision=kind, strategy=strategy)
     with _heard(listener) as (heard, pipe), _own_port():
         fabric.launch(partial(_work, _Job(plan, net, keeper, pipe, listener.progress is not None)))
