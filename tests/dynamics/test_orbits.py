@@ -128,7 +128,10 @@ def regime(*arguments, state=None, budget=1000, **fields):
     return str(classify(net, orbit(net, state, budget)))
 
 
-def test_regimes_by_construction():
+def test_regimes_by_construction(monkeypatch):
+    monkeypatch.setattr(
+        "intspike.dynamics.orbits.kernel", lambda network: None
+    )  # nothing to compile for so little
     assert regime([[0]], 5, 8, leak=3) == "quiescent (zero)"
     assert regime([[0]], 50, 8, leak=3, state=[40]) == "quiescent (dead zone)"
     # driven above its rheobase, ceil(theta / 2^k) = 3, a neuron fires now and then
@@ -144,7 +147,8 @@ def test_regimes_by_construction():
     )
 
 
-def test_a_long_transient_is_marked():
+def test_a_long_transient_is_marked(monkeypatch):
+    monkeypatch.setattr("intspike.dynamics.orbits.kernel", lambda network: None)
     net = IntegerNetwork([[0, 0], [0, 0]], [200, 3], 8, overflow="saturate", drive=[[1, 0]], leak=None)
     found = orbit(net)
     assert (found.transient, settling_time(net)) == (127, 1)

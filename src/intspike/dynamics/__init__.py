@@ -10,6 +10,8 @@ from .certificates import Rheobase as Rheobase
 from .certificates import Trap as Trap
 from .certificates import verified as verified
 from .check import flaw as flaw
+from .damage import Damage as Damage
+from .damage import damage as damage
 from .draw import dot as dot
 from .draw import graphml as graphml
 from .graph import StateGraph as StateGraph
