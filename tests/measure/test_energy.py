@@ -366,6 +366,25 @@ def test_products_of_an_ann_are_all_connections():
     assert widths["fc", "adds", "add"] == math.ceil(math.log2(18 * 7 * 7 + 1)) + 1
 
 
+def test_an_ann_reads_the_input_as_declared_and_multiplies_by_no_single_bit():
+    nodes = (
+        Input("x", (6,), 0, 1),
+        Dense("fc", Edge("x"), frozen(np.ones((3, 6), np.int64))),
+        neuron_node("n", "fc", 3),
+        Dense("out", Edge("n"), frozen(np.ones((2, 3), np.int64))),
+        Readout("counts", Edge("out")),
+    )
+    found = ann_counts(Program(nodes), Precision(4, 3), 1)
+    widths = {
+        (c.layer, c.operation, c.cause): c.bits
+        for c in found.entries
+        if c.memory or c.operation == "multiply"
+    }
+    assert ("fc", "multiply", "input") not in widths
+    assert widths["out", "multiply", "adds"] == 4
+    assert {c.bits for c in found.entries if c.layer == "fc" and c.memory == 6} == {1}
+
+
 @pytest.mark.parametrize(("timesteps", "bits"), [(1, 1), (2, 2), (3, 2), (4, 3), (7, 3), (8, 4), (25, 5)])
 def test_equal_information_has_a_level_for_every_count(timesteps, bits):
     found = equal_information(three_layers(), timesteps)

@@ -18,8 +18,6 @@ from ..synops import fan_out
 from .counts import Count, Counts, Ledger
 from .update import FLOAT
 
-INPUT_BITS = 8  # the contract: inputs are uint8 codes
-
 
 @dataclass(frozen=True)
 class Precision:
@@ -46,10 +44,10 @@ def equal_information(program: Program, timesteps: int) -> Precision:
 def ann_counts(program: Program, precision: Precision, samples: int, frames: int = 1) -> Counts:
     """What an artificial network of a program's layers costs: each layer once a frame, however many spikes there are.
 
-    A multiply-accumulate reads an input and a weight, multiplies and adds to a register (Lemaire et al. 2022,
-    equations 1 to 12); an output takes a bias, a rescaling product and a comparison, and is written once. Addresses
-    are counters: as many additions as a dense layer has products; in a convolution one for each input, output and
-    weight of a position, C_in H W + C_out H_o W_o + C_out H_k W_k.
+    A multiply-accumulate reads an input and a weight, multiplies (by more than one bit) and adds to a register (Lemaire
+    et al. 2022, equations 1 to 12); an output takes a bias, a rescaling product and a comparison, and is written once.
+    Addresses are counters: as many additions as a dense layer has products; in a convolution one for each input, output
+    and weight of a position, C_in H W + C_out H_o W_o + C_out H_k W_k.
 
     Args:
         program: whose layers they are.
@@ -99,7 +97,7 @@ def _products(n: Dense | Conv, program: Program, p: Precision, frames: int) -> I
     source = program.shapes[n.source.source]
     first = isinstance(program[n.source.source], Input)
     products = frames * int(fan_out(n, source).sum())
-    weight, value = (FLOAT, FLOAT) if p.real else (p.weights, INPUT_BITS if first else p.activations)
+    weight, value = (FLOAT, FLOAT) if p.real else (p.weights, _values(n, program, p))
     width = FLOAT if p.real else accumulator(n, p.weights, value)
 
     def count(cause: str, operation: str, bits: int, memory: int, number: int) -> Count:
@@ -107,13 +105,20 @@ def _products(n: Dense | Conv, program: Program, p: Precision, frames: int) -> I
 
     yield count("states", "read", value, value * prod(source), products)
     yield count("weights", "read", weight, weight * n.weight.size, products)
-    yield count("adds", "float multiply" if p.real else "multiply", max(weight, value), 0, products)
+    if value > 1:  # a weight times a bit is a mask
+        yield count("adds", "float multiply" if p.real else "multiply", max(weight, value), 0, products)
     yield count("adds", "float add" if p.real else "add", width, 0, products)
     addresses = products
     if isinstance(n, Conv):
         kernel = len(n.weight) * prod(n.weight.shape[2:])
         addresses = frames * (prod(source) + prod(program.shapes[n.name]) + kernel)
     yield count("spikes", "add", bits_for(0, prod(source) - 1)[0], 0, addresses)
+
+
+def _values(n: Dense | Conv, program: Program, p: Precision) -> int:
+    """Bits of what a layer reads: activations, or the network's input as it is declared."""
+    source = program[n.source.source]
+    return bits_for(source.low, source.high)[0] if isinstance(source, Input) else p.activations
 
 
 def accumulator(n: Dense | Conv, weights: int, values: int) -> int:
@@ -128,8 +133,7 @@ def _sum_bits(n: Neuron, program: Program, p: Precision) -> int:
     while stack:
         m = program[stack.pop()]
         if isinstance(m, (Dense, Conv)):
-            first = isinstance(program[m.source.source], Input)
-            widths.append(accumulator(m, p.weights, INPUT_BITS if first else p.activations))
+            widths.append(accumulator(m, p.weights, _values(m, program, p)))
         elif isinstance(m, (Pool, Join)):
             stack += [e.source for e in m.edges]
     return max(widths)
