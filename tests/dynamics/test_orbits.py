@@ -101,6 +101,7 @@ def test_portions_change_nothing(monkeypatch):
     assert np.array_equal(whole.cycle.spikes, parts.cycle.spikes)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=8), st.integers(1, 4))
 def test_words_in_their_smallest_form(word, times):
     repeated = np.array(word * times)
