@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.stats import binom
@@ -21,6 +21,7 @@ from intspike.native import compiler
 
 WORD = (1 << 32) - 1
 KNOWN = [0xBBCAC71F, 0xC19EE67F, 0xE0B50698]  # of (0, 0, 0, 0), (1, 2, 3, 4) and four times 2^32 - 1
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 images = arrays.arrays(np.uint8, arrays.array_shapes(min_dims=1, max_dims=4, max_side=4))
 
 
@@ -42,6 +43,7 @@ def drawn(*numbers: int) -> int:
 # ---------------------------------------------------------------- rate
 
 
+@calm
 @given(
     images, st.integers(1, 5), st.integers(0, WORD), st.integers(0, WORD - 4), st.sampled_from([255, 15, 1])
 )
@@ -85,6 +87,7 @@ def test_the_c_of_the_documentation_draws_the_same_spikes(tmp_path: Path):
     assert drawn_in_c == "".join(map(str, expected.tolist()))
 
 
+@calm
 @given(st.data(), images, st.integers(1, 4), st.integers(0, 3))
 def test_spikes_depend_on_no_batch(data, x, timesteps, first):
     whole = rate(x, timesteps, 7, first)
@@ -135,6 +138,7 @@ def test_draws_along_every_axis_are_uncorrelated(axis):
 # ---------------------------------------------------------------- latency and delta
 
 
+@calm
 @given(images, st.integers(1, 300), st.integers(0, 255))
 def test_latency_fires_once(x, timesteps, threshold):
     found = latency(x, timesteps, threshold)
@@ -159,6 +163,7 @@ def test_latency_at_its_ends():
 signals = arrays.arrays(np.uint8, arrays.array_shapes(min_dims=3, max_dims=5, max_side=4))
 
 
+@calm
 @given(signals, st.integers(1, 255))
 def test_delta_sends_rises_and_falls(x, threshold):
     found = delta(x, threshold)

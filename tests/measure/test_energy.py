@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intspike.engine.reference import run
@@ -42,6 +42,7 @@ from measure.counting_machine import targets
 from measure.small_programs import neuron_node, random_inputs, random_program
 from program_examples import EXAMPLES
 
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 EVENTS = [load("horowitz-45nm"), load("lemaire-2022")]
 
 counts = st.builds(
@@ -79,6 +80,7 @@ def only(c: Counts, **wanted: str) -> Counts:
 # ---------------------------------------------------------------- properties
 
 
+@calm
 @given(many, tables)
 def test_energy_is_additive_over_layers_and_causes(c, table):
     whole = energy(c, table)
@@ -91,6 +93,7 @@ def test_energy_is_additive_over_layers_and_causes(c, table):
     assert math.isclose(whole.each.sum(), float(whole.total.value), rel_tol=1e-12)
 
 
+@calm
 @given(many, many, tables)
 def test_energy_is_monotone_in_counts(c, more, table):
     before, after = energy(c, table), energy(replace(c, entries=(*c.entries, *more.entries)), table)
@@ -100,6 +103,7 @@ def test_energy_is_monotone_in_counts(c, more, table):
     assert before.total.low <= before.total.value <= before.total.high
 
 
+@calm
 @given(many, tables, st.fractions(0, 1000), st.fractions(0, 1000))
 def test_energy_is_linear_in_the_coefficients(c, table, a, b):
     one, two = energy(c, scaled(table, a)).total, energy(c, scaled(table, b)).total
@@ -107,6 +111,7 @@ def test_energy_is_linear_in_the_coefficients(c, table, a, b):
     assert one == energy(c, table).total * a
 
 
+@calm
 @given(counts, tables, st.integers(1, 31), st.integers(1, 1 << 24))
 def test_a_wider_number_or_a_larger_memory_never_costs_less(c, table, bits, memory):
     wider = replace(c, bits=max(c.bits, bits), memory=max(c.memory, memory) if c.memory else 0)
@@ -249,7 +254,7 @@ def test_a_wrong_table_is_refused_with_its_line(old, new, line, message):
 
 def test_what_a_table_lacks_is_named(tmp_path):
     without = GOOD[: GOOD.index('[[entry]]\noperation = "access"')]
-    with pytest.raises(BadData, match="line 25: an entry of 'access' is missing"):
+    with pytest.raises(BadData, match="line 24: an entry of 'access' is missing"):
         read(without, "my.toml")
     with pytest.raises(BadData, match="line 3: lanes is missing, a size of the machine 'cycles'"):
         read('name = "a"\ntitle = "b"\nmachine = "cycles"\n', "my.toml")

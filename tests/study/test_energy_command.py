@@ -21,7 +21,8 @@ from intspike.ir.artifact import save
 from intspike.measure import synops
 from intspike.measure.energy import energy, event_counts, load
 from intspike.study.energy import page, run
-from intspike.study.energy.run import Options, measure
+from intspike.study.energy.costs import Options
+from intspike.study.energy.run import measure
 from intspike.study.energy.tables import tables
 from measure.small_programs import neuron_node
 

@@ -19,7 +19,7 @@ so that energies are sums without rounding. Whatever is wrong with a file is ref
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...errors import BadData, BadInput, did_you_mean
+from .lines import TomlText
 from .span import UNITS, Span
 
 Machine = Literal["events", "crossbar", "cycles"]
@@ -145,7 +146,7 @@ def read(text: str, place: str) -> Coefficients:
         found = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as e:
         raise BadData(f"{place} must be TOML, but: {e}") from e
-    file = _File(text, place)
+    file = TomlText(text, place)
     head = {k: v for k, v in found.items() if k != "entry"}
     machine: Any = head.get("machine")
     if machine not in NEEDED:
@@ -181,7 +182,7 @@ def read(text: str, place: str) -> Coefficients:
     return Coefficients(head["name"], head["title"], machine, entries, sizes)
 
 
-def _entry(e: Mapping[str, Any], machine: str, file: _File, i: int) -> Coefficient:
+def _entry(e: Mapping[str, Any], machine: str, file: TomlText, i: int) -> Coefficient:
     for key in e.keys() - _KEYS:
         raise file.at(i, key, f"an entry has no {key!r}; {did_you_mean(key, _KEYS)}")
     known = (*NEEDED[machine], *OPTIONAL[machine])
@@ -232,34 +233,3 @@ def _number(x: object) -> Fraction | None:
     ):
         return None
     return Fraction(x) if x >= 0 else None
-
-
-@dataclass(frozen=True)
-class _File:
-    """The text of a table, to say in which line something stands."""
-
-    text: str
-    place: str
-
-    def wrong(self, message: str, there: Callable[[dict[str, Any]], Any] | None = None) -> BadData:
-        """An error at the first line up to which `there` holds; at the end where that is nowhere."""
-        lines = self.text.splitlines(keepends=True)
-        for k in range(1, len(lines) + 1) if there is not None else ():
-            try:
-                so_far = tomllib.loads("".join(lines[:k]), parse_float=Decimal)
-            except tomllib.TOMLDecodeError:
-                continue  # inside a value of several lines
-            if there is not None and there(so_far):
-                return BadData(f"{self.place}, line {k}: {message}")
-        return BadData(f"{self.place}, line {max(1, len(lines))}: {message}")
-
-    def at(self, entry: int, key: str | None, message: str) -> BadData:
-        """An error at a key of an entry; at its head where it lacks the key."""
-        whole = tomllib.loads(self.text, parse_float=Decimal)["entry"][entry]
-        within = key if key in whole else None
-
-        def there(found: dict[str, Any]) -> bool:
-            entries = found.get("entry", [])
-            return len(entries) > entry and (within is None or within in entries[entry])
-
-        return self.wrong(message, there)

@@ -36,7 +36,8 @@ def energy(
     """
     from ..terminal import Bars, drawn
     from . import page
-    from .run import Options, measure
+    from .costs import Options
+    from .run import measure
     from .tables import tables
 
     options = Options(artifact, data, model, samples, timesteps)

@@ -14,7 +14,7 @@ from ...measure.energy.span import UNITS
 from ..report import Page, Section, Table, write_report
 from ..report.bars import bar
 from ..report.style import Figure, Panel, axis, colour, layout, note, plain, rows, text
-from .run import Costs
+from .costs import Costs
 from .tables import number, tables, unit_of
 
 COLOURED = [c for c in CAUSES if c != "other"]

@@ -8,7 +8,7 @@ from fractions import Fraction
 from ...measure.energy import CAUSES, LITERATURE, BreakEven, Span
 from ...measure.energy.span import UNITS
 from ..report import Table
-from .run import Costs
+from .costs import Costs
 
 WORDS = "what it is"
 
