@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from integer_networks import COMPILED, compiled, network, walk
-from intspike.dynamics import IntegerNetwork, advance, classify, dead_zone, orbit, settling_time
+from intspike.dynamics import IntegerNetwork, advance, classify, dead_zone, orbit, raster, settling_time
 from intspike.dynamics.orbits import _Plain
 from intspike.dynamics.words import canonical, smallest_period, smallest_rotation
 from intspike.errors import BadInput
@@ -172,3 +172,24 @@ def test_bad_orbits_are_refused():
         orbit(net, budget=0)
     with pytest.raises(BadInput, match="an orbit starts from one state"):
         orbit(net, [[0], [1]])
+
+
+def test_the_other_path_of_the_kernels_is_the_same(monkeypatch):
+    """Sums by masked adds, which processors without byte shuffles take, and single states without tables of four."""
+    monkeypatch.setattr("intspike.dynamics.kernel.six_by_six", lambda weights: None)
+    monkeypatch.setattr("intspike.dynamics.kernel.MOST_BY_FOURS", 0)
+    for fields in COMPILED[:3]:
+        net = network(9, 5, phases=3, most=2, **fields)
+        states = net.random_states(300, 1)
+        assert np.array_equal(advance(net, states, 9, 1), net.run(states, 9, 1).states[-1])
+        sent = net.spikes(np.concatenate([states[:1], net.run(states[0], 20).states]))[:20]
+        assert np.array_equal(raster(net, states[0], 20), sent)
+
+
+def test_small_weights_are_looked_up():
+    for fields in COMPILED[:3]:
+        net = network(20, 5, phases=2, most=3, **fields)
+        states = net.random_states(300, 1)
+        assert np.array_equal(advance(net, states, 9, 1), net.run(states, 9, 1).states[-1])
+        sent = net.spikes(np.concatenate([states[:1], net.run(states[0], 20).states]))[:20]
+        assert np.array_equal(raster(net, states[0], 20), sent)

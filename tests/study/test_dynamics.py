@@ -63,6 +63,7 @@ def test_the_table_holds_what_single_orbits_say(here: Here, tmp_path: Path):
     share = wilson(sum("quiescent" not in r["regime"] for r in own), 3)
     assert (one["value"], one["low"], one["high"], one["n"]) == (share.value, share.low, share.high, 3)
     assert one["goal"] is None
+    assert "| 3 | 8 |" in (tmp_path / "table.md").read_text("utf-8")
     assert one["command"].startswith("intspike dynamics random --neurons 12 --density 0.3 --bits 3,4")
 
 

@@ -177,7 +177,7 @@ def compute(cell: RandomCell, files: Mapping[str, bytes]) -> Outcome:
 
 
 def run(options: Options, out: Path, *, jobs: int = 1, watch: Watch | None = None) -> Sequence[Finished]:
-    """Compute the cells that are not there yet and write table.csv, summary.json and report.html.
+    """Compute the cells that are not there yet and write table.csv, table.md, summary.json and report.html.
 
     Raises:
         BadInput: options or a folder that cannot be used.

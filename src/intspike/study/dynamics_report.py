@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,9 +11,10 @@ from ..dynamics.regime import LABELS
 from ..measure import Interval, wilson
 from .dynamics_figures import distributions, maps, rates, shares
 from .dynamics_random import Options, RandomCell
-from .folder import write_atomic, write_json
+from .folder import write_csv, write_json, write_text
 from .grid import Finished
 from .report import Page, Section, Table, write_report
+from .report.tables import markdown
 
 Network = Mapping[str, Any]
 _CELL = ("neurons", "density", "bits", "overflow", "reset", "signed", "leak", "threshold")
@@ -34,20 +33,13 @@ def networks_of(finished: Iterable[Finished]) -> list[Network]:
 
 
 def write(finished: Sequence[Finished], options: Options, out: Path, *, of: int) -> None:
-    """table.csv (a line a network), summary.json and report.html of the finished cells, of so many in all."""
+    """table.csv (a line a network), table.md, summary.json and report.html of the finished cells, of so many in all."""
     networks = networks_of(finished)
-    write_atomic(out / "table.csv", lambda p: p.write_text(_csv(networks), "utf-8"))
+    write_csv(out / "table.csv", networks)
+    tables = "\n\n".join(map(markdown, regime_table(networks)))
+    write_text(out / "table.md", f"`{options.command}`\n\n{tables}\n")
     write_json(out / "summary.json", summary_of(networks, options))
     write_report(out / "report.html", page_of(finished, networks, options, of))
-
-
-def _csv(networks: Sequence[Network]) -> str:
-    text = io.StringIO()
-    if networks:
-        writer = csv.DictWriter(text, list(networks[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({k: "" if v is None else v for k, v in n.items()} for n in networks)
-    return text.getvalue()
 
 
 def groups(networks: Iterable[Network], *names: str) -> dict[tuple[Any, ...], list[Network]]:
