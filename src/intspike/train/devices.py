@@ -84,7 +84,11 @@ class Share:
 
     def summed(self, x: Tensor) -> Tensor:
         """The sum of a tensor, without gradients."""
-        return x if self.count == 1 else self.fabric.all_reduce(x.clone(), reduce_op="sum")
+        if self.count == 1:
+            return x
+        total = x.clone()
+        torch.distributed.all_reduce(total)  # Fabric's own waits for all processes before it does the same
+        return total
 
     def sums(self, x: Tensor) -> Tensor:
         """The sum of a tensor, with gradients: each takes those of all."""
@@ -104,7 +108,11 @@ class Share:
 
     def gathered(self, x: Tensor) -> Tensor:
         """The tensors of all processes, [count, ...]."""
-        return x[None] if self.count == 1 else self.fabric.all_gather(x)
+        if self.count == 1:
+            return x[None]
+        found = [torch.empty_like(x) for _ in range(self.count)]
+        torch.distributed.all_gather(found, x)
+        return torch.stack(found)
 
 
 class _Sum(torch.autograd.Function):
