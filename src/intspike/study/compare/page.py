@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ...files import write_atomic
 from ...measure import dead, size_bits
-from ..folder import clear_disk_errors, write_json
+from ..folder import clear_disk_errors, write_csv, write_json
 from ..report import Page, Section, Table, Variant, bars, charts, moved, tables, write_report
 from ..report.style import Panel, percent
 from .run import Comparison
@@ -29,12 +26,11 @@ def write(c: Comparison, out: Path, command: str) -> None:
     """drift.json, table.csv and report.html, each whole or not at all."""
     with clear_disk_errors(out):
         write_json(out / "drift.json", c.to_dict())
-        text = _csv(c)
-        write_atomic(out / "table.csv", lambda p: p.write_text(text, encoding="utf-8"))
+        write_csv(out / "table.csv", _lines(c))
         write_report(out / "report.html", page(c, command))
 
 
-def _csv(c: Comparison) -> str:
+def _lines(c: Comparison) -> list[dict[str, Any]]:
     """A line a layer, and one of all: each measure and its noise floor."""
     lines: list[dict[str, Any]] = []
     for x, floor, seed in c.drift.rows():
@@ -42,11 +38,7 @@ def _csv(c: Comparison) -> str:
         for name in MEASURES:
             made |= {name: getattr(x, name), f"{name}_floor": getattr(floor, name)}
         lines.append(made | {"emd_seed_floor": None if seed is None else seed.emd})
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    return lines
 
 
 def table(c: Comparison) -> Table:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from ...files import write_atomic
 from ...measure.energy import CAUSES, Energy, Span
 from ...measure.energy.span import UNITS
+from ..folder import write_csv, write_json
 from ..report import Page, Section, Table, write_report
 from ..report.bars import bar
 from ..report.style import Figure, Panel, axis, colour, layout, note, plain, rows, text
@@ -22,21 +20,22 @@ COLOURED = [c for c in CAUSES if c != "other"]
 
 def write(c: Costs, out: Path) -> None:
     """All three files, each whole or not at all."""
-    told = json.dumps(c.to_dict(), indent=2, allow_nan=False) + "\n"
-    write_atomic(out / "energy.json", lambda p: p.write_text(told, encoding="utf-8"))
-    listed = _csv(c)
-    write_atomic(out / "table.csv", lambda p: p.write_text(listed, encoding="utf-8", newline=""))
+    write_json(out / "energy.json", c.to_dict())
+    write_csv(out / "table.csv", [*_lines(c)])
     write_report(out / "report.html", page(c))
 
 
-def _csv(c: Costs) -> str:
+def _lines(c: Costs) -> Iterator[dict[str, Any]]:
     """Every count: what was done how often in an inference."""
-    made = io.StringIO()
-    writer = csv.writer(made, lineterminator="\n")
-    writer.writerow(["layer", "cause", "operation", "bits", "memory_bits", "per_inference"])
     for e in c.counts.entries:
-        writer.writerow([e.layer, e.cause, e.operation, e.bits, e.memory, e.total / c.samples])
-    return made.getvalue()
+        yield {
+            "layer": e.layer,
+            "cause": e.cause,
+            "operation": e.operation,
+            "bits": e.bits,
+            "memory_bits": e.memory,
+            "per_inference": e.total / c.samples,
+        }
 
 
 def page(c: Costs) -> Page:
