@@ -23,6 +23,7 @@ from ..ops.body import Instruction
 from ..ops.c import helpers, render
 from ..ops.interpret import live
 from .network import IntegerNetwork, Ints
+from .packing import aligned, four_by_four, six_by_six
 
 _LANES = (("int16_t", np.int16), ("int32_t", np.int32), ("int64_t", np.int64))
 _FOLDED = ("gain", "bias", "u.shift", "leak.shift")  # the same for all neurons: constants of the text
@@ -66,7 +67,7 @@ class Kernel:
 
     def buffers(self, *states: Ints) -> NDArray[Any]:
         """Room for the functions that move single states, [5, padded], holding these states first."""
-        made = _aligned(np.zeros((5, self._struct.padded), np.int64), self.lane)
+        made = aligned(np.zeros((5, self._struct.padded), np.int64), self.lane)
         made[: len(states), : self.network.neurons] = states
         return made
 
@@ -189,47 +190,19 @@ def _packed(
         groups = tables.shape[1]
     columns = np.zeros((padded, padded), np.int64)
     columns[:n, :n] = network.weights.T
-    wide = lambda a: _aligned(np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, padded - n)]), lane)  # noqa: E731
+    wide = lambda a: aligned(np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, padded - n)]), lane)  # noqa: E731
     arrays = (
         starts,
         np.nonzero(entries)[1].astype(np.int64),
         np.ascontiguousarray(network.weights[entries], lane),
-        _aligned(four_by_four(columns) if few else columns[:n], lane),
+        aligned(four_by_four(columns) if few else columns[:n], lane),
         wide(network.drive),
-        _aligned(theta, lane),
+        aligned(theta, lane),
         wide(numbers.get("reset", np.zeros(n, np.int64))),
         tables,
     )
     at = [a.ctypes.data for a in arrays]
     return arrays, _Network(n, padded, network.phases, *at[:4], int(few), *at[4:7], groups, chunk, at[7])
-
-
-def _aligned(a: NDArray[Any], kind: Any) -> NDArray[Any]:
-    """A copy of a type that begins where a vector may."""
-    room = np.empty(a.size * np.dtype(kind).itemsize + 64, np.uint8)
-    start = -room.ctypes.data % 64
-    made = room[start : start + room.size - 64].view(kind).reshape(a.shape)
-    made[...] = a
-    return made
-
-
-def four_by_four(columns: Ints) -> Ints:
-    """What four neurons send, by the 16 ways in which they fire: [N, N] to [N / 4, 16, N]."""
-    fires = np.arange(16)[:, None] >> np.arange(4) & 1
-    return fires @ columns.reshape(len(columns) // 4, 4, -1)
-
-
-def six_by_six(weights: Ints) -> tuple[NDArray[np.int8], int] | None:
-    """What every neuron receives from six neurons, by the 64 ways in which they fire: [N, ceil(N / 6), 64], and how
-    many such entries add up within eight bits; None where one does not fit."""
-    n = len(weights)
-    groups = -(-n // 6)
-    padded = np.zeros((n, 6 * groups), np.int64)
-    padded[:, :n] = weights
-    fires = np.arange(64) >> np.arange(6)[:, None] & 1
-    entries = padded.reshape(n, groups, 6) @ fires
-    most = int(np.abs(entries).max())
-    return (entries.astype(np.int8), 127 // max(1, most)) if most <= 127 else None
 
 
 def source(body: Body, bounds: Any, lane: str, folded: dict[str, int]) -> str:
