@@ -25,9 +25,10 @@ from intspike.errors import BadData, BadInput
 from intspike.ir.artifact import load
 from intspike.measure import paired_interval, wilson
 from intspike.quant import UniformState
+from intspike.study import custom, splits
 from intspike.study.grid import Finished, Store, cell_hash, run
 from intspike.study.networks import PROGRAM, right_of
-from intspike.study.squat import custom, paper, study, tables, tasks
+from intspike.study.squat import paper, study, tables, tasks
 from intspike.study.squat.cells import SPACINGS, Setting, SquatCell, grid
 from intspike.study.squat.options import Options, cells_of, recall, record_of
 from intspike.study.squat.rows import rows_of, what_of
@@ -240,7 +241,7 @@ def test_folds_test_every_sample_once_and_train_on_none_of_them(
     labels: list[int], folds: int, timed: bool
 ) -> None:
     whole = small(labels, timed)
-    made = [tasks.fold(whole, folds, k, seed=k) for k in range(folds)]
+    made = [splits.fold(whole, folds, k, seed=k) for k in range(folds)]
     assert sorted(x for d in made for x in seen(d.test)) == list(range(len(labels)))
     for d in made:
         parts = [set(seen(s)) for s in (d.train, d.validation, d.test)]
@@ -255,7 +256,7 @@ def test_folds_test_every_sample_once_and_train_on_none_of_them(
 @settings(deadline=None)
 def test_a_seed_chooses_validation_samples_and_nothing_else(labels: list[int], seed: int) -> None:
     whole = small(labels)
-    made = tasks.split(whole, seed)
+    made = splits.split(whole, seed)
     assert seen(made.test) == seen(whole.test)
     assert sorted(seen(made.train) + seen(made.validation)) == sorted(
         seen(whole.train) + seen(whole.validation)
@@ -266,14 +267,14 @@ def test_a_seed_chooses_validation_samples_and_nothing_else(labels: list[int], s
 def test_a_fingerprint_is_of_the_samples_and_not_of_their_order() -> None:
     labels = [0, 1, 2] * 10
     whole = small(labels)
-    assert tasks.fingerprint(tasks.split(whole, 3)) == tasks.fingerprint(whole)
+    assert splits.fingerprint(splits.split(whole, 3)) == splits.fingerprint(whole)
     other = Split(whole.train.inputs, (whole.train.labels + 1) % 3)
-    assert tasks.fingerprint(replace(whole, train=other)) != tasks.fingerprint(whole)
+    assert splits.fingerprint(replace(whole, train=other)) != splits.fingerprint(whole)
     swapped = whole.train.labels.copy()
     swapped[:2] = swapped[1::-1]
-    assert tasks.fingerprint(replace(whole, train=replace(whole.train, labels=swapped))) != tasks.fingerprint(
-        whole
-    )
+    assert splits.fingerprint(
+        replace(whole, train=replace(whole.train, labels=swapped))
+    ) != splits.fingerprint(whole)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40))

@@ -21,8 +21,8 @@ from intspike.cli import app
 from intspike.engine import native
 from intspike.errors import BadInput
 from intspike.ir.artifact import load as load_program
-from intspike.study.drift.models import Where
 from intspike.study.grid import Finished, Store, cell_hash
+from intspike.study.models import Where
 from intspike.study.networks import NETWORK, PROGRAM
 from intspike.study.rows import rows_of
 from intspike.study.timesteps.cells import TimestepCell, grid

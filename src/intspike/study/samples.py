@@ -54,7 +54,7 @@ def read_data(text: str) -> Dataset:
         own = Path(text).is_file() and Path(text).suffix == ".npz" and "train_inputs" in npz_names(Path(text))
         return data.npz(text) if own else data.fashion_mnist(text)
     if ":" in text and "/" not in text:
-        from .squat.custom import user_data
+        from .custom import user_data
 
         return user_data(text)
     raise BadInput(

@@ -17,12 +17,13 @@ from ..ir.artifact import save
 from ..lower import lower_with_report, verify
 from ..measure import size_bits, wilson
 from ..nn import Network, quantize
+from . import custom
 from .folder import RunFolder, clear_disk_errors, write_atomic, write_json
 from .report import Page, Section, Table, write_report
 from .report.style import Figure, Panel, axis, colour, layout, line, note, plain, size, text
 from .search import Candidate, Cost, Found, search
-from .squat import custom
-from .squat.tasks import LOSSES, Where, build, few, load, task_of
+from .splits import few
+from .squat.tasks import LOSSES, Where, build, load, task_of
 from .watch import Watch
 
 _UNITS = {"": 1, "b": 1, "bits": 1, "kib": 8 * 1024, "mib": 8 * 1024 * 1024, "kb": 8000, "mb": 8_000_000}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from ...errors import BadInput, did_you_mean
-from ..drift.models import MODELS
-from ..squat import custom
+from .. import custom
+from ..models import MODELS
 
 
 def model_of(name: str, shape: tuple[int, ...]) -> torch.nn.Module:

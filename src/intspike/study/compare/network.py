@@ -19,7 +19,7 @@ from ...lower import lower
 from ...lower.drift import connections, evaluated
 from ...measure.membranes import MembraneCounts
 from ...nn import Network
-from ..squat.custom import check_fits, is_function, user_model
+from ..custom import check_fits, is_function, user_model
 from .sides import Inputs, ProgramRunner, Runner
 
 

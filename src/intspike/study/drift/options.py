@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import BadInput, did_you_mean
-from ..squat import custom
-from ..squat.tasks import few, fingerprint
+from .. import custom
+from ..models import DATASETS, MODELS, Where, build, load
+from ..splits import few, fingerprint
 from .cells import DriftCell, grid
-from .models import DATASETS, MODELS, Where, build, load
 
 CODECS = ("after-reset", "before-reset")
 

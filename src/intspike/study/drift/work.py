@@ -17,10 +17,10 @@ from ...nn import Network, calibrate, quantize
 from ...train import Epoch, FiringRegularizer
 from ...train.history import history_to_dict
 from ..grid import Outcome
+from ..models import Where, build, load
 from ..networks import NETWORK, PROGRAM, parameters, proved, tested
-from ..squat.tasks import few, split
+from ..splits import few, split
 from .cells import DriftCell
-from .models import Where, build, load
 
 FIRING = "firing.safetensors"  # spikes of each neuron on the test samples, [N] a layer
 

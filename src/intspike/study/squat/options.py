@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import BadData, BadInput
+from .. import custom
 from ..grid import RECORD
-from . import custom
+from ..splits import few, fingerprint, fold
 from .cells import Setting, SquatCell, grid
 from .clipping import check_ranges, clipping_grid
 from .pairs import Pairs, check_pairs, pair_grid
-from .tasks import LOSSES, Where, build, few, fingerprint, fold, load, task_of
+from .tasks import LOSSES, Where, build, load, task_of
 
 CODECS = ("after-reset", "before-reset")
 

@@ -20,8 +20,9 @@ from ...quant import QuantConfig
 from ...train.fit import history_to_dict
 from ..grid import Outcome
 from ..networks import NETWORK, PROGRAM, parameters, proved, tested
+from ..splits import few, fold, split
 from .cells import TRAINED_TWICE, SquatCell
-from .tasks import LOSSES, Where, build, few, fold, load, split
+from .tasks import LOSSES, Where, build, load
 
 CALIBRATION = 10  # batches, of 100 samples
 COVERED = (

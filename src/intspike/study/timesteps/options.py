@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import BadInput, did_you_mean
-from ..drift.models import DATASETS, Where, build, load
-from ..squat import custom
-from ..squat.tasks import few, fingerprint
+from .. import custom
+from ..models import DATASETS, Where, build, load
+from ..splits import few, fingerprint
 from .cells import TRAININGS, TimestepCell, grid
 
 FULL = "fp32"

@@ -23,11 +23,11 @@ from ...measure.energy import Precision, ann_counts, energy, event_counts, load
 from ...nn import Artificial, Network, quantize
 from ...train import Epoch
 from ...train.history import history_to_dict
-from ..drift.models import Where, build
-from ..drift.models import load as load_data
 from ..grid import Outcome
+from ..models import Where, build
+from ..models import load as load_data
 from ..networks import AT_ONCE, NETWORK, PROGRAM, parameters, proved
-from ..squat.tasks import few, split
+from ..splits import few, split
 from .cells import TimestepCell
 
 TABLE = "horowitz-45nm"

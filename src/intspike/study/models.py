@@ -1,4 +1,4 @@
-"""The networks and data sets of the drift study."""
+"""The networks and data sets that studies of images know by name."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import lru_cache
 
 import torch
 
-from ... import models
-from ...data import Dataset
-from ...errors import BadInput, did_you_mean
-from ...nn import Network
-from ..samples import READERS
-from ..squat import custom
+from .. import models
+from ..data import Dataset
+from ..errors import BadInput, did_you_mean
+from ..nn import Network
+from . import custom
+from .samples import READERS
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from ...data import Dataset
-from ...errors import BadInput, IntspikeError, did_you_mean
-from ...nn import Network
-from ..grid.worker import one_line
+from ..data import Dataset
+from ..errors import BadInput, IntspikeError, did_you_mean
+from ..nn import Network
+from .grid.worker import one_line
 
 _FORM = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
