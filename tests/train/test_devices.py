@@ -17,8 +17,10 @@ from intspike.errors import BadInput, MissingDependency
 from intspike.nn import Network, quantize
 from intspike.quant import LSQ, LearnedLevels, QuantConfig
 from intspike.train import Epoch, Progress
+from intspike.train.checkpoint import Keeper, write
 from intspike.train.devices import Share
 from intspike.train.loop import train as run
+from intspike.train.state import begin
 from small_networks import without_kernels
 from two_devices import FailsAt, plan, train_all
 
@@ -174,3 +176,14 @@ def test_shares_cover_each_batch_and_split_once():
     assert found == sorted(i.tobytes() for i in split.inputs)
     assert len({s.seed(7) for s in shares}) == 4
     assert shares[0].seed(-7) == -7
+
+
+def test_every_process_takes_up_its_own_masks(tmp_path):
+    net, states = network(0.3), [torch.Generator().manual_seed(k).get_state() for k in range(3)]
+    state = begin(plan(), net)
+    state.drawn = state.order.get_state(), torch.arange(200)
+    write(tmp_path / "kept", state, torch.stack(states), {})
+    with torch.random.fork_rng(devices=()):
+        for rank in range(3):
+            Keeper(tmp_path / "kept", None, {}).resume(plan(), begin(plan(), network(0.3)), Share(rank, 3))
+            assert torch.equal(torch.get_rng_state(), states[rank])

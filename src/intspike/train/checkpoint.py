@@ -100,7 +100,10 @@ class Keeper:
             )
         try:
             _restore(plan, state, record, tensors)
-            torch.set_rng_state(tensors["dropout"][share.rank])
+            mine = tensors["dropout"][
+                share.rank
+            ].clone()  # torch reads a view of a larger tensor at a wrong address
+            torch.set_rng_state(mine)
         except (KeyError, ValueError, IndexError, RuntimeError, TypeError) as e:
             raise _damaged(self.path, f"its content does not fit this network ({e})") from e
 
