@@ -5,7 +5,8 @@
     from intspike.quant import QuantConfig, ThresholdCentred, Uniform
     from intspike.lower import lower, verify
 
-`intspike.ir`, `engine`, `export`, `measure` and `dynamics` work without torch; what trains needs the extra `intspike[torch]`.
+`intspike.ir`, `engine`, `export`, `measure` and `dynamics` work without torch; what trains needs the extra
+`intspike[torch]`.
 """
 
 from __future__ import annotations
