@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from halves import CONFIG, DATA, SMALL, network, noisy, same
 from intspike import nn, train
-from intspike.errors import BadInput, MissingDependency
+from intspike.errors import BadInput, IntspikeError, MissingDependency
 from intspike.nn import Network, quantize
 from intspike.quant import LSQ, LearnedLevels, QuantConfig
 from intspike.train import Epoch, Progress
@@ -86,7 +86,7 @@ def test_two_processes_train_tell_and_go_on_where_they_were_stopped(tmp_path):
     assert [p.done for p in told] == list(range(1, 21))
     assert [e.epoch for e in history] == [1, 2]
     assert history[-1].validation == train.accuracy(whole, DATA.validation, timesteps=3)
-    assert history[-1].validation > 0.9
+    assert history[-1].loss < history[0].loss
     kept = tmp_path / "kept"
     with pytest.raises(Exception, match="killed"):
         train.fit(start, DATA, loss=FailsAt(13), checkpoint=kept, checkpoint_every=5, **given)
@@ -101,9 +101,33 @@ def test_two_processes_train_tell_and_go_on_where_they_were_stopped(tmp_path):
     with pytest.raises(BadInput, match="devices: 2 there, 1 now"):
         train.fit(start, DATA, loss=FailsAt(0), checkpoint=kept, **{**given, "devices": 1})
     with pytest.raises(
-        BadInput, match="the loss must stay finite"
+        IntspikeError, match="must stay (finite|below)"
     ):  # an error of a process is that error here
         train.fit(start, DATA, **{**given, "learning_rate": 1e30, "epochs": 4})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_processes_learn_what_one_learns():
+    """Without dropout, which each process draws for itself, only the order of gradient sums differs."""
+    start = quantize(network(), CONFIG)
+    told: list[list[Epoch]] = []
+    for devices in (1, 2):
+        told.append([])
+        train.fit(
+            start,
+            DATA,
+            devices=devices,
+            epochs=5,
+            augment=noisy,
+            learning_rate=0.02,
+            history=told[-1],
+            **SMALL,
+        )
+    one, two = told
+    assert [e.loss for e in two] == pytest.approx([e.loss for e in one], rel=0.02)
+    assert one[-1].validation > 0.9
+    assert two[-1].validation > 0.9
 
 
 @pytest.mark.parametrize("kernels", [True, False], ids=["compiled", "by torch's ops"])
