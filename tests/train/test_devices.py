@@ -100,9 +100,8 @@ def test_two_processes_train_tell_and_go_on_where_they_were_stopped(tmp_path):
     assert resumed.input_shape == (1, 4, 4)
     with pytest.raises(BadInput, match="devices: 2 there, 1 now"):
         train.fit(start, DATA, loss=FailsAt(0), checkpoint=kept, **{**given, "devices": 1})
-    with pytest.raises(
-        IntspikeError, match="must stay (finite|below)"
-    ):  # an error of a process is that error here
+    # an error of a process is that error here
+    with pytest.raises(IntspikeError, match=r"must stay (finite|below)"):
         train.fit(start, DATA, **{**given, "learning_rate": 1e30, "epochs": 4})
 
 
