@@ -95,6 +95,9 @@ def test_the_waist_works_without_torch(artifact: Path, tmp_path: Path) -> None:
     again = intspike("export", "c", str(artifact), "--out", str(tmp_path / "c"), prelude=hide)
     assert again.returncode == 1
     assert "must be new or empty" in again.stderr
+    file = intspike("export", "c", str(artifact), "--out", str(artifact), prelude=hide)
+    assert file.returncode == 1
+    assert "the output must be a folder" in file.stderr
 
 
 def test_a_damaged_artifact_is_refused(artifact: Path) -> None:

@@ -152,6 +152,8 @@ def test_axes():
         ({"neurons": (9999,)}, "--neurons must be in 1..4096"),
         ({"bits": (17,)}, "bits must be an integer in 1..16"),
         ({"density": (2.0,)}, "density must be in 0..1"),
+        ({"neurons": ()}, "--neurons must be different values, at least one, not none"),
+        ({"overflow": ("wrap", "wrap")}, "--overflow must be different values, at least one, not wrap,wrap"),
     ],
 )
 def test_options_that_cannot_be(fields, words):

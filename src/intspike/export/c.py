@@ -273,9 +273,11 @@ def export_c(
         force: overwrite files that are there.
 
     Raises:
-        BadInput: the folder holds files and `force` is not given.
+        BadInput: the folder is a file, or holds files and `force` is not given.
     """
     folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"the output must be a folder, but {folder} is a file; choose another")
     if folder.exists() and any(folder.iterdir()) and not force:
         raise BadInput(
             f"the output folder must be new or empty, but {folder} is not; choose another, or force=True (--force)"

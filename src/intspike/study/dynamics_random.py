@@ -100,6 +100,15 @@ class Options:
                 raise BadInput(
                     f"--{name} must be one or more of {', '.join(get_args(known))}, not {','.join(given)}"
                 )
+        for f in fields(self):
+            axis = getattr(self, f.name)
+            if isinstance(axis, tuple) and not 0 < len(axis) == len(
+                set(axis)
+            ):  # one twice counts networks twice
+                listed = ",".join(map(str, axis)) or "none"
+                raise BadInput(
+                    f"--{f.name.replace('_', '-')} must be different values, at least one, not {listed}"
+                )
         if self.leak not in ("none", "shift"):
             raise BadInput(f"--leak must be none or shift, not {self.leak!r}")
         for name, least, most in (

@@ -24,7 +24,7 @@ _RUN = "run.json"
 
 @contextmanager
 def clear_disk_errors(path: Path) -> Generator[None]:
-    """A full disk or a folder that cannot be written, said in one line."""
+    """A full disk, a folder that cannot be written or something in its place, said in one line."""
     try:
         yield
     except OSError as e:
@@ -32,6 +32,10 @@ def clear_disk_errors(path: Path) -> Generator[None]:
             what = "the disk is full"
         elif e.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             what = "it is not allowed"
+        elif e.errno in (errno.EEXIST, errno.ENOTDIR):
+            what = f"{e.filename} is a file where a folder must be"
+        elif e.errno == errno.EISDIR:
+            what = f"{e.filename2 or e.filename} is a folder where a file must be"
         else:
             raise
         raise BadInput(

@@ -24,7 +24,7 @@ from ..ops.codec import Stores, Uniform
 from ..quant import StateQuantizer, ThresholdCentred, UniformState, form_of
 from ..quant.snntorch_compat import SnnTorchState
 from ..quant.snntorch_compat import levels as snntorch_levels
-from .folder import write_atomic
+from .folder import clear_disk_errors, write_text
 
 Reals = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -191,4 +191,5 @@ def figure(t: CodeTable, steps: int = 24) -> Any:
 def write_figure(t: CodeTable, path: Path) -> None:
     """The figure as one HTML file that opens offline."""
     html = figure(t).to_html(include_plotlyjs=True, full_html=True)
-    write_atomic(path, lambda p: p.write_text(html, encoding="utf-8"))
+    with clear_disk_errors(path):
+        write_text(path, html)

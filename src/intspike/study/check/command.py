@@ -37,7 +37,7 @@ def check(
     need_torch()
     from ...errors import BadInput, NotLowerable
     from ...quant import QuantConfig, ThresholdCentred, weight_of
-    from ..folder import write_json
+    from ..folder import clear_disk_errors, write_json
     from .check import check as checked
     from .tables import tables
     from .which import model_of
@@ -51,7 +51,8 @@ def check(
     config = QuantConfig(weight_of(weight_bits), ThresholdCentred(state_bits, stores))
     found = checked(model_of(model, shape), config, shape, rate=rate, timesteps=timesteps, timed=timed)
     if out is not None:
-        write_json(out, found.to_dict())
+        with clear_disk_errors(out):
+            write_json(out, found.to_dict())
     if as_json:
         sys.stdout.write(json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...measure.energy import CAUSES, Energy, Span
 from ...measure.energy.span import UNITS
-from ..folder import write_csv, write_json
+from ..folder import clear_disk_errors, write_csv, write_json
 from ..report import Page, Section, Table, write_report
 from ..report.bars import bar
 from ..report.style import Figure, Panel, axis, colour, layout, note, plain, rows, text
@@ -20,9 +20,10 @@ COLOURED = [c for c in CAUSES if c != "other"]
 
 def write(c: Costs, out: Path) -> None:
     """All three files, each whole or not at all."""
-    write_json(out / "energy.json", c.to_dict())
-    write_csv(out / "table.csv", [*_lines(c)])
-    write_report(out / "report.html", page(c))
+    with clear_disk_errors(out):
+        write_json(out / "energy.json", c.to_dict())
+        write_csv(out / "table.csv", [*_lines(c)])
+        write_report(out / "report.html", page(c))
 
 
 def _lines(c: Costs) -> Iterator[dict[str, Any]]:
