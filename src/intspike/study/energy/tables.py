@@ -169,5 +169,5 @@ def _activity(c: Costs) -> Table:
         low, high = (number(Fraction(x), unit) for x in (c.spread.low, c.spread.high))
         rows.append([f"energy over samples, 95 % interval ({unit})", f"{low} to {high}"])
     score = "–" if c.seed_score is None else f"{c.seed_score:.5f}"
-    rows.append(["the seed's own score (accuracy in % / spikes; no energy)", score])
+    rows.append(["accuracy per spike (accuracy in % / spikes; no energy)", score])
     return Table(f"{c.samples} samples, {c.timesteps} timesteps", ("", ""), rows)
