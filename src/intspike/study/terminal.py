@@ -86,5 +86,5 @@ def need_torch() -> None:
     """Raise MissingDependency where torch is not installed."""
     if importlib.util.find_spec("torch") is None:
         raise MissingDependency(
-            "training needs torch, which is not installed; run: pip install 'intspike[torch]'"
+            "this command needs torch, which is not installed; run: pip install 'intspike[torch]'"
         )
