@@ -80,11 +80,11 @@ def user_data(text: str) -> Dataset:
     return made
 
 
-def user_model(text: str) -> torch.nn.Module:
-    """The user's model, new at each call."""
-    made = called("--model", text)
+def user_model(text: str, option: str = "--model") -> torch.nn.Module:
+    """The user's model, new at each call; errors name the option."""
+    made = called(option, text)
     if not isinstance(made, torch.nn.Module):
-        raise BadInput(f"--model: {text}() must return a torch.nn.Module, not {type(made).__name__}")
+        raise BadInput(f"{option}: {text}() must return a torch.nn.Module, not {type(made).__name__}")
     return made
 
 

@@ -16,7 +16,7 @@ def model_of(name: str, shape: tuple[int, ...]) -> torch.nn.Module:
         BadInput: there is none, or it reads other frames.
     """
     if custom.is_function(name):
-        return custom.user_model(name)
+        return custom.user_model(name, "the model")
     if name not in MODELS:
         raise BadInput(
             f"the model to check must be module:function or a registered one, not {name!r}; "
