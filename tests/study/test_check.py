@@ -111,7 +111,7 @@ def test_a_model_of_ones_own_is_checked_and_refused_by_name(
         (["squat-fmnist", "--rate", "1.5"], "the assumed firing rate must be in 0..1"),
         (["squat-fmnist", "--timesteps", "0"], "timesteps must be at least 1, not 0"),
         (["squat-fmnist", "--codec", "middle"], "--codec must be after-reset or before-reset"),
-        (["squat-fmnist", "--weight-bits", "9"], "2..8, not 9"),
+        (["squat-fmnist", "--weight-bits", "9"], "--weight-bits must be in 1..8, not 9"),
     ],
 )
 def test_mistakes_get_one_clear_line(words: list[str], message: str) -> None:

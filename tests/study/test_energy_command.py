@@ -191,7 +191,7 @@ def test_what_cannot_be_is_refused(folder, more, message):
 
 
 def test_other_data_and_no_artifact_are_refused(folder):
-    with pytest.raises(BadInput, match="inputs must be"):
+    with pytest.raises(BadInput, match=r"must read frames \[20\] of delayed match, but reads \[6\]"):
         measure(replace(options(folder), data="delayed-match", samples=4))
     (folder / "bad.intspike").write_bytes(b"no program")
     with pytest.raises(BadArtifact):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 from pathlib import Path
 
 from .. import data
 from ..data import Dataset
 from ..data.readers import npz_names
 from ..errors import BadInput, did_you_mean
+from ..ir import Program
 
 Reader = Callable[[str | None], Dataset]
 """Reads a data set from the user's folder or file; None is what travels with intspike."""
@@ -61,3 +63,26 @@ def read_data(text: str) -> Dataset:
         f"--data must be a data set, NAME=PATH, or a folder or file that exists, not {text!r}; "
         f"{did_you_mean(name, READERS)}"
     )
+
+
+def check_fits(name: str, program: Program, dataset: Dataset) -> None:
+    """Refuse a stored program that reads other frames, smaller codes, or knows other classes.
+
+    Raises:
+        BadInput: what it must read or answer, and what it does.
+    """
+    declared, outputs = program.input, prod(program.shapes[program.readout.name])
+    if declared.shape != dataset.frame:
+        raise BadInput(
+            f"{name} must read frames {list(dataset.frame)} of {dataset.name}, but reads {list(declared.shape)}; give "
+            "its data"
+        )
+    if declared.high < dataset.high:
+        raise BadInput(
+            f"{name} must read codes up to {dataset.high}, the largest of {dataset.name}, but reads up to "
+            f"{declared.high}; give its data"
+        )
+    if outputs != len(dataset.classes):
+        raise BadInput(
+            f"{name} must have {len(dataset.classes)} outputs, one for each class of {dataset.name}, but has {outputs}"
+        )

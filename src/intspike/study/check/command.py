@@ -44,6 +44,9 @@ def check(
 
     if codec not in ("after-reset", "before-reset"):
         raise BadInput(f"--codec must be after-reset or before-reset, not {codec!r}")
+    for name, bits in (("weight-bits", weight_bits), ("state-bits", state_bits)):
+        if not 1 <= bits <= 8:
+            raise BadInput(f"--{name} must be in 1..8, not {bits}")
     shape = numbers(input_shape, "input-shape", int)
     if len(shape) not in (1, 3) or min(shape) < 1:
         raise BadInput(f"--input-shape must be C,H,W or N, such as 1,28,28 or 700, not {input_shape!r}")

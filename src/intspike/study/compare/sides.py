@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from ...ir import Program
 from ...ir.artifact import load
 from ...measure import HalvedCounts, SynOps, synops
 from ...measure.membranes import MembraneCounts
+from ..samples import check_fits
 
 Inputs = NDArray[np.generic]
 ARTIFACT = ".intspike"
@@ -107,7 +107,7 @@ def runner_of(path: Path, model: str | None, dataset: Dataset) -> Runner:
     """
     if path.suffix == ARTIFACT:
         program = load(path)
-        _fits(str(path), program.input.shape, prod(program.shapes[program.readout.name]), dataset)
+        check_fits(str(path), program, dataset)
         return ProgramRunner(program)
     if not path.is_file():
         raise BadInput(f"{path} must be a file: a stored program ({ARTIFACT}) or a checkpoint (.safetensors)")
@@ -122,17 +122,6 @@ def runner_of(path: Path, model: str | None, dataset: Dataset) -> Runner:
     from .network import network_runner
 
     return network_runner(path, model, dataset)
-
-
-def _fits(name: str, shape: tuple[int, ...], outputs: int, dataset: Dataset) -> None:
-    if shape != dataset.frame:
-        raise BadInput(
-            f"{name} must read frames {list(dataset.frame)} of {dataset.name}, but reads {list(shape)}; give its data"
-        )
-    if outputs != len(dataset.classes):
-        raise BadInput(
-            f"{name} must have {len(dataset.classes)} outputs, one for each class of {dataset.name}, but has {outputs}"
-        )
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:

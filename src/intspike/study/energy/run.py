@@ -31,7 +31,7 @@ from ...measure.energy import (
     lossless_bits,
 )
 from ...measure.energy import load as load_table
-from ..samples import read_data
+from ..samples import check_fits, read_data
 from ..watch import Watch
 from .costs import Costs, Options, Rival
 
@@ -49,6 +49,7 @@ def measure(options: Options, watch: Watch | None = None) -> Costs:
     table = load_table(options.table)
     program = load(options.artifact)
     dataset = read_data(options.data)
+    check_fits(str(options.artifact), program, dataset)
     test = dataset.test
     count = min(options.samples or 200, len(test))
     if not count:
