@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 
@@ -56,6 +57,26 @@ class Where:
     dataset: str
     data: str | None
     model: str
+
+
+def find(study: str, dataset: str, model: str | None, data: str | None) -> Where:
+    """Where samples and model of a study of images are found.
+
+    Args:
+        study: what an error calls it.
+        model: None is the data set's own.
+
+    Raises:
+        BadInput: no such data set, and no function of the user's in its place.
+    """
+    own = custom.is_function(data)
+    if not own and dataset not in DATASETS:
+        raise BadInput(
+            f"the {study} study has no data set {dataset!r}; {did_you_mean(dataset, DATASETS)}; or give --data "
+            "module:function"
+        )
+    path = data if own or data is None else str(Path(data).resolve())
+    return Where(dataset, path, model or DATASETS.get(dataset, DATASETS["fashion-mnist"])[0])
 
 
 @lru_cache(maxsize=1)

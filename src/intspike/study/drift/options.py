@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
 
-from ...errors import BadInput, did_you_mean
+from ...errors import BadInput
 from .. import custom
-from ..models import DATASETS, MODELS, Where, build, load
+from ..models import DATASETS, MODELS, Where, build, find, load
 from ..splits import few, fingerprint
 from .cells import DriftCell, grid
 
@@ -73,15 +72,7 @@ class Options:
 
     def where(self) -> Where:
         """Where samples and model are found."""
-        own = custom.is_function(self.data)
-        if not own and self.dataset not in DATASETS:
-            raise BadInput(
-                f"the drift study has no data set {self.dataset!r}; {did_you_mean(self.dataset, DATASETS)}; or give "
-                "--data module:function"
-            )
-        model = self.model or DATASETS.get(self.dataset, DATASETS["fashion-mnist"])[0]
-        path = self.data if own or self.data is None else str(Path(self.data).resolve())
-        return Where(self.dataset, path, model)
+        return find("drift", self.dataset, self.model, self.data)
 
     def command(self) -> str:
         """The command line that asks for the same."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from ...measure import FiringReport
 from ..claims import verdicts
+from ..environment import this_study
 from ..grid import Finished
-from ..report import Page, Section, Table, write_report
+from ..report import Page, Section, write_report
 from ..rows import rows_of
 from . import figures, tables
 from .cells import DriftCell
@@ -78,16 +76,7 @@ def page_of(finished: Sequence[Finished], floors: Sequence[FiringReport], option
                 "failed", "Failed", "--retry-failed computes these again.", tables=[tables.failures(rows)]
             )
         )
-    environment = [
-        ["command", options.command()],
-        ["python", platform.python_version()],
-        ["torch", torch.__version__],
-        ["machine", platform.machine()],
-        ["seconds of all cells", f"{sum(f.seconds for f in finished):.0f}"],
-    ]
-    made.append(
-        Section("run", "This study", "How to get this page again.", tables=[Table("", ("", ""), environment)])
-    )
+    made.append(this_study(options.command(), finished))
     cell = next(iter(rows.values())).cell
     return Page(
         f"Firing drift of {cell.model} on {cell.dataset}",

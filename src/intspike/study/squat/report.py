@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from ..claims import verdicts
+from ..environment import this_study
 from ..grid import Finished
-from ..report import Page, Section, Table, write_report
+from ..report import Page, Section, write_report
 from ..rows import interval_text
 from . import clipping, drifted, figures, pairs, tables
 from .notes import notes
@@ -94,15 +92,6 @@ def page_of(finished: Sequence[Finished], options: Options) -> Page:
                 "failed", "Failed", "--retry-failed computes these again.", tables=[tables.failures(rows)]
             )
         )
-    environment = [
-        ["command", options.command()],
-        ["python", platform.python_version()],
-        ["torch", torch.__version__],
-        ["machine", platform.machine()],
-        ["seconds of all cells", f"{sum(f.seconds for f in finished):.0f}"],
-    ]
-    made.append(
-        Section("run", "This study", "How to get this page again.", tables=[Table("", ("", ""), environment)])
-    )
+    made.append(this_study(options.command(), finished))
     name = next(iter(rows.values())).cell.dataset
     return Page(f"SQUAT on {name}", summary, made, figures.KINDS, notes(finished, rows, options))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from ...errors import BadInput, did_you_mean
 from .. import custom
-from ..models import DATASETS, Where, build, load
+from ..models import DATASETS, Where, build, find, load
 from ..splits import few, fingerprint
 from .cells import TRAININGS, TimestepCell, grid
 
@@ -86,15 +85,7 @@ class Options:
 
     def where(self) -> Where:
         """Where samples and model are found."""
-        own = custom.is_function(self.data)
-        if not own and self.dataset not in DATASETS:
-            raise BadInput(
-                f"the timestep study has no data set {self.dataset!r}; {did_you_mean(self.dataset, DATASETS)}; or give "
-                "--data module:function"
-            )
-        model = self.model or DATASETS.get(self.dataset, DATASETS["fashion-mnist"])[0]
-        path = self.data if own or self.data is None else str(Path(self.data).resolve())
-        return Where(self.dataset, path, model)
+        return find("timestep", self.dataset, self.model, self.data)
 
     def command(self) -> str:
         """The command line that asks for the same."""

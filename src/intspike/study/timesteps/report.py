@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
+from ..environment import this_study
 from ..grid import Finished
-from ..report import Page, Section, Table, write_report
+from ..report import Page, Section, write_report
 from ..rows import rows_of
 from . import figures, tables
 from .cells import TimestepCell
@@ -65,16 +63,7 @@ def page_of(finished: Sequence[Finished], latency: Latencies, options: Options) 
         made.append(
             Section("failed", "Failed", "The same command repeats them.", tables=[tables.failures(rows)])
         )
-    environment = [
-        ["command", options.command()],
-        ["python", platform.python_version()],
-        ["torch", torch.__version__],
-        ["machine", platform.machine()],
-        ["seconds of all cells", f"{sum(f.seconds for f in finished):.0f}"],
-    ]
-    made.append(
-        Section("run", "This study", "How to get this page again.", tables=[Table("", ("", ""), environment)])
-    )
+    made.append(this_study(options.command(), finished))
     cell = next(iter(rows.values())).cell
     said = tables.recommendations(found, options.within)
     return Page(
