@@ -16,7 +16,7 @@ from .errors import BadInput, IntspikeError, did_you_mean
 from .study.check.command import check
 from .study.commands import app as study_app
 from .study.commands import search
-from .study.compare.command import MaxEmd, MaxNewlyDead, compare
+from .study.compare.command import MaxEmd, MaxNewlyDead, MaxPaired, compare
 from .study.dynamics_commands import app as dynamics_app
 from .study.energy.command import energy
 from .study.terminal import Bars, need_torch
@@ -60,6 +60,7 @@ def run(
         str, typer.Option(help="cross entropy on 'counts', or on 'steps' as SQUAT prints it")
     ] = "counts",
     max_emd: MaxEmd = None,
+    max_paired: MaxPaired = None,
     max_newly_dead: MaxNewlyDead = None,
 ) -> None:
     """Train, quantize, lower, verify and export; a killed run resumes with the same command."""
@@ -72,7 +73,7 @@ def run(
     from .study import console as tables
     from .study import fashion_mnist
 
-    gates = parse_gates(max_emd, max_newly_dead)
+    gates = parse_gates(max_emd, max_newly_dead, max_paired)
     options = fashion_mnist.Options(
         epochs, seed, timesteps, batch_size, str(data.resolve()) if data else None, quick, loss
     )

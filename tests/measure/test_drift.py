@@ -24,6 +24,7 @@ from intspike.measure import (
     emd,
     emd_counts,
     emd_exact,
+    firing_report,
     halves,
     judge,
     latencies,
@@ -358,9 +359,25 @@ def test_other_words_are_no_gates(bad):
 
 
 @pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf")])
-def test_an_emd_gate_is_a_distance(bad):
+def test_a_gate_of_a_distance_is_a_distance(bad):
     with pytest.raises(BadInput, match="--max-emd must be a number from 0 up"):
         parse_gates(bad, None)
+    with pytest.raises(BadInput, match="--max-paired must be a number from 0 up"):
+        parse_gates(None, None, bad)
+
+
+@pytest.mark.parametrize("newly_dead", [None, "3", "3%"])
+def test_the_paired_gate_stands_beside_the_others(newly_dead):
+    gates = parse_gates(0.5, newly_dead, 0.25)
+    assert (gates.emd, gates.paired) == (0.5, 0.25)
+    swapped = firing_report({"a": np.array([0, 2])}, {"a": np.array([2, 0])}, 10, 10).pooled
+    assert swapped.emd == 0
+    assert swapped.paired_distance == 0.2
+    judge(Gates(0.0, paired=0.2), {"x": swapped})
+    with pytest.raises(
+        DriftExceeded, match=r"the pooled paired distance of x is 0\.2, above --max-paired 0\.1;"
+    ):
+        judge(Gates(0.0, paired=0.1), {"x": swapped})
 
 
 def test_a_gate_holds_up_to_its_value_and_not_beyond():

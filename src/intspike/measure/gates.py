@@ -18,16 +18,22 @@ class Gates:
     Attributes:
         emd: earth mover's distance of the firing rates, spikes per timestep.
         newly_dead: neurons that fired before and never after: a number (int), or a share of all neurons (Fraction).
+        paired: mean distance of each neuron's firing rate from its own, spikes per timestep.
     """
 
     emd: float | None = None
     newly_dead: int | Fraction | None = None
+    paired: float | None = None
 
     def broken(self, name: str, pooled: LayerFiring) -> list[str]:
         """What a network called so exceeds, in words; nothing where it keeps every gate."""
         found: list[str] = []
-        if self.emd is not None and pooled.emd > self.emd:
-            found.append(f"the pooled EMD of {name} is {pooled.emd:.6g}, above --max-emd {self.emd:g}")
+        for called, option, value, most in (
+            ("EMD", "--max-emd", pooled.emd, self.emd),
+            ("paired distance", "--max-paired", pooled.paired_distance, self.paired),
+        ):
+            if most is not None and value > most:
+                found.append(f"the pooled {called} of {name} is {value:.6g}, above {option} {most:g}")
         limit = self.newly_dead
         if limit is not None:
             most = limit * pooled.neurons if isinstance(limit, Fraction) else limit
@@ -41,27 +47,29 @@ class Gates:
         return found
 
 
-def parse_gates(max_emd: float | None, max_newly_dead: str | None) -> Gates:
+def parse_gates(max_emd: float | None, max_newly_dead: str | None, max_paired: float | None = None) -> Gates:
     """Gates from the options of a command.
 
     Args:
         max_emd: from 0 up.
         max_newly_dead: "N" neurons, or "N%" of all neurons.
+        max_paired: from 0 up.
 
     Raises:
         BadInput: no such number.
     """
-    if max_emd is not None and not 0 <= max_emd < float("inf"):
-        raise BadInput(f"--max-emd must be a number from 0 up, not {max_emd}")
+    for option, most in (("--max-emd", max_emd), ("--max-paired", max_paired)):
+        if most is not None and not 0 <= most < float("inf"):
+            raise BadInput(f"{option} must be a number from 0 up, not {most}")
     if max_newly_dead is None:
-        return Gates(max_emd)
+        return Gates(max_emd, paired=max_paired)
     text = max_newly_dead.strip()
     if text.endswith("%") and re.fullmatch(r"\d{1,3}(\.\d+)?", text[:-1].strip()):
         share = Fraction(text[:-1].strip()) / 100
         if share <= 1:
-            return Gates(max_emd, share)
+            return Gates(max_emd, share, max_paired)
     if re.fullmatch(r"\d{1,18}", text):
-        return Gates(max_emd, int(text))
+        return Gates(max_emd, int(text), max_paired)
     raise BadInput(
         f"--max-newly-dead must be a number of neurons such as 20, or a share of them such as 0.5%, not "
         f"{max_newly_dead!r}"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 console = Console()
 MaxEmd = Annotated[float | None, typer.Option(help="fail where the pooled EMD is above this")]
+MaxPaired = Annotated[float | None, typer.Option(help="fail where the pooled paired distance is above this")]
 MaxNewlyDead = Annotated[
     str | None, typer.Option(help="fail where more neurons, or more % of them, fell silent")
 ]
@@ -31,6 +32,7 @@ def compare(
     repeats: Annotated[int, typer.Option(help="of the timing; 0: none")] = 5,
     out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/compare"),
     max_emd: MaxEmd = None,
+    max_paired: MaxPaired = None,
     max_newly_dead: MaxNewlyDead = None,
 ) -> None:
     """Say how differently two networks fire on the same samples, in numbers with their noise floor and in pictures.
@@ -42,7 +44,7 @@ def compare(
     from .run import Options
     from .run import compare as run
 
-    gates = parse_gates(max_emd, max_newly_dead)
+    gates = parse_gates(max_emd, max_newly_dead, max_paired)
     options = Options(a, b, data, samples, timesteps, second_seed, model, repeats)
     try:
         with Bars(console) as watch:
