@@ -17,7 +17,7 @@ from .study.check.command import check
 from .study.commands import app as study_app
 from .study.commands import search
 from .study.compare.command import MaxEmd, MaxNewlyDead, MaxPaired, compare
-from .study.dynamics_commands import app as dynamics_app
+from .study.dynamics.command import app as dynamics_app
 from .study.energy.command import energy
 from .study.terminal import Bars, need_torch
 

@@ -1,10 +1,10 @@
-"""The networks and data sets that studies of images know by name."""
+"""The networks and data sets that studies know by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -22,12 +22,48 @@ class Model:
     """A network of the study.
 
     Attributes:
-        make: of (classes, channels, image, high).
-        timesteps: T, unless the user says.
+        make: of (classes, channels, image, high), or of (classes, inputs, high) where it reads vectors.
+        timesteps: T, unless data set or user say.
+        vectors: whether frames are [N], not [C, H, H].
     """
 
     make: Callable[..., torch.nn.Module]
     timesteps: int
+    vectors: bool = False
+
+    def fitted(self, name: str, frame: tuple[int, ...], source: str, **more: int) -> torch.nn.Module:
+        """The network for frames of a shape.
+
+        Args:
+            name, source: what an error calls the network, and where the frames come from.
+            more: classes and the largest code, where they are not the network's own.
+
+        Raises:
+            BadInput: it reads other frames.
+        """
+        if self.vectors and len(frame) == 1:
+            return self.make(inputs=frame[0], **more)
+        if not self.vectors and len(frame) == 3 and frame[1] == frame[2]:
+            return self.make(channels=frame[0], image=frame[1], **more)
+        shape = ",".join(map(str, frame))
+        raise BadInput(
+            f"{name} reads {'vectors N' if self.vectors else 'square images C,H,H'}, not {shape}; {source}"
+        )
+
+
+@dataclass(frozen=True)
+class Known:
+    """A data set of the studies.
+
+    Attributes:
+        model: its network, unless the user says.
+        augmented: whether its images are shifted and mirrored in training.
+        timesteps: T, where that is not for the network to say.
+    """
+
+    model: str
+    augmented: bool = False
+    timesteps: int | None = None
 
 
 MODELS: Mapping[str, Model] = {
@@ -35,12 +71,16 @@ MODELS: Mapping[str, Model] = {
     "spiking-cnn": Model(models.spiking_cnn, 10),
     "sew-resnet-8": Model(models.sew_resnet_8, 4),
     "sew-resnet-18": Model(models.sew_resnet_18, 4),
+    "squat-shd": Model(models.squat_shd, 25, vectors=True),
+    "squat-shd-100": Model(partial(models.squat_shd, hidden=100), 25, vectors=True),
 }
-DATASETS: Mapping[str, tuple[str, bool]] = {  # its model, and whether its images are augmented
-    "cifar10": ("sew-resnet-8", True),
-    "cifar100": ("sew-resnet-18", True),
-    "fashion-mnist": ("squat-fmnist", False),
-    "mnist": ("spiking-cnn", False),
+DATASETS: Mapping[str, Known] = {
+    "cifar10": Known("sew-resnet-8", augmented=True),
+    "cifar100": Known("sew-resnet-18", augmented=True),
+    "fashion-mnist": Known("squat-fmnist"),
+    "mnist": Known("spiking-cnn"),
+    "delayed-match": Known("squat-shd-100", timesteps=9),
+    "spoken-digits": Known("squat-shd"),
 }
 
 
@@ -76,7 +116,7 @@ def find(study: str, dataset: str, model: str | None, data: str | None) -> Where
             "module:function"
         )
     path = data if own or data is None else str(Path(data).resolve())
-    return Where(dataset, path, model or DATASETS.get(dataset, DATASETS["fashion-mnist"])[0])
+    return Where(dataset, path, model or DATASETS.get(dataset, DATASETS["fashion-mnist"]).model)
 
 
 @lru_cache(maxsize=1)
@@ -86,8 +126,8 @@ def load(where: Where) -> Dataset:
         return custom.user_data(where.data)
     if where.dataset not in DATASETS:
         raise BadInput(
-            f"the drift study has no data set {where.dataset!r}; {did_you_mean(where.dataset, DATASETS)}; or give "
-            "--data module:function"
+            f"the study has no data set {where.dataset!r}; {did_you_mean(where.dataset, DATASETS)}; or give --data "
+            "module:function"
         )
     return READERS[where.dataset](where.data)
 
@@ -106,13 +146,8 @@ def build(where: Where, dataset: Dataset) -> Network:
             f"--model must be a network of the study or module:function, not {where.model!r}; "
             f"{did_you_mean(where.model, MODELS)}"
         )
-    if len(dataset.frame) != 3 or dataset.frame[1] != dataset.frame[2]:
-        raise BadInput(
-            f"{where.model} reads square images [C, H, H], but samples of {dataset.name} are {list(dataset.frame)}; "
-            "give --model module:function"
-        )
-    channels, image, _ = dataset.frame
-    made = MODELS[where.model].make(
-        classes=len(dataset.classes), channels=channels, image=image, high=dataset.high
-    )
+    made = MODELS[where.model].fitted(
+        where.model, dataset.frame, f"the samples of {dataset.name} need another --model",
+        classes=len(dataset.classes), high=dataset.high,
+    )  # fmt: skip
     return made if isinstance(made, Network) else Network(made)

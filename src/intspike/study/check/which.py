@@ -22,8 +22,4 @@ def model_of(name: str, shape: tuple[int, ...]) -> torch.nn.Module:
             f"the model to check must be module:function or a registered one, not {name!r}; "
             f"{did_you_mean(name, MODELS)}"
         )
-    if len(shape) != 3 or shape[1] != shape[2]:
-        raise BadInput(
-            f"{name} reads square images C,H,H, not {','.join(map(str, shape))}; give --input-shape"
-        )
-    return MODELS[name].make(channels=shape[0], image=shape[1])
+    return MODELS[name].fitted(name, shape, "give --input-shape")

@@ -14,7 +14,9 @@ console = Console()
 
 
 def drift(
-    dataset: Annotated[str, typer.Option(help="fashion-mnist, mnist, cifar10, cifar100")] = "fashion-mnist",
+    dataset: Annotated[
+        str, typer.Option(help="fashion-mnist, mnist, cifar10, cifar100, delayed-match, spoken-digits")
+    ] = "fashion-mnist",
     model: Annotated[
         str | None, typer.Option(help="squat-fmnist, spiking-cnn, sew-resnet-8, sew-resnet-18, or yours")
     ] = None,

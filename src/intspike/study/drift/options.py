@@ -123,10 +123,10 @@ def cells_of(options: Options) -> tuple[list[DriftCell], Where]:
         raise BadInput(f"the study must have test samples, but {dataset.name} has none")
     custom.check_fits(build(where, dataset), dataset, where.model)
     own_model, own_data = custom.is_function(where.model), custom.is_function(where.data)
-    timesteps = options.timesteps or (25 if own_model else MODELS[where.model].timesteps)
-    augmented = (
-        DATASETS[where.dataset][1] if options.augment is None and not own_data else bool(options.augment)
-    )
+    known = None if own_data else DATASETS[where.dataset]
+    own = None if known is None else known.timesteps
+    timesteps = options.timesteps or own or (25 if own_model else MODELS[where.model].timesteps)
+    augmented = known.augmented if options.augment is None and known is not None else bool(options.augment)
     base = DriftCell(
         scheme="fp",
         seed=0,

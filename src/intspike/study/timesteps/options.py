@@ -130,7 +130,9 @@ def cells_of(options: Options) -> tuple[list[TimestepCell], Where]:
     custom.check_fits(build(where, dataset), dataset, where.model)
     own_model, own_data = custom.is_function(where.model), custom.is_function(where.data)
     augmented = (
-        DATASETS[where.dataset][1] if options.augment is None and not own_data else bool(options.augment)
+        DATASETS[where.dataset].augmented
+        if options.augment is None and not own_data
+        else bool(options.augment)
     )
     base = TimestepCell(
         trained=(),
