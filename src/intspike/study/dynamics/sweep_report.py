@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..dynamics.regime import LABELS
-from ..measure import Interval, wilson
-from .dynamics_figures import distributions, maps, rates, shares
-from .dynamics_random import Options, RandomCell
-from .folder import write_csv, write_json, write_text
-from .grid import Finished
-from .report import Page, Section, Table, write_report
-from .report.tables import markdown
+from ...dynamics.regime import LABELS
+from ...measure import Interval, wilson
+from ..folder import write_csv, write_json, write_text
+from ..grid import Finished
+from ..report import Page, Section, Table, write_report
+from ..report.tables import markdown
+from .sweep import Options, RandomCell
+from .sweep_figures import distributions, maps, rates, shares
 
 Network = Mapping[str, Any]
 _CELL = ("neurons", "density", "bits", "overflow", "reset", "signed", "leak", "threshold")

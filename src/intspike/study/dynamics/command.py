@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from .terminal import Bars, drawn, need_torch
+from ..terminal import Bars, drawn, need_torch
 
 app = typer.Typer(no_args_is_help=True, help="Dynamics of integer networks: regimes, orbits, attractors.")
 console = Console()
@@ -45,8 +45,8 @@ def random(
     Finished cells are kept and never computed again, whatever stops the sweep: the same command goes on.
     """
     need_torch()
-    from .dynamics_random import Options, parse_axis, run
-    from .dynamics_report import networks_of, regime_table
+    from .sweep import Options, parse_axis, run
+    from .sweep_report import networks_of, regime_table
 
     options = Options(
         parse_axis("neurons", neurons, int), parse_axis("density", density, float), parse_axis("bits", bits, int),

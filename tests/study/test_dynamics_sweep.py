@@ -16,9 +16,9 @@ from intspike.cli import app
 from intspike.dynamics import Ensemble, classify, orbit, raster
 from intspike.errors import BadInput
 from intspike.measure import wilson
-from intspike.study import dynamics_random as module
-from intspike.study.dynamics_random import Options, cells_of, compute, parse_axis, run
-from intspike.study.dynamics_report import networks_of, page_of
+from intspike.study.dynamics import sweep as module
+from intspike.study.dynamics.sweep import Options, cells_of, compute, parse_axis, run
+from intspike.study.dynamics.sweep_report import networks_of, page_of
 from intspike.study.grid import Finished, cell_hash
 from toy_cells import Here
 

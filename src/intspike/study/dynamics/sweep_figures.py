@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .report.style import Figure, Panel, axis, colour, layout, note, plain, text
+from ..report.style import Figure, Panel, axis, colour, layout, note, plain, text
 
 Network = Mapping[str, Any]
 

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
 
-from ..dynamics import Ensemble, classify, orbit, raster
-from ..dynamics.network import Overflow, Reset
-from ..dynamics.random_networks import Threshold
-from ..errors import BadInput
-from .folder import clear_disk_errors
-from .grid import Finished, Outcome, Store, run_cells
-from .watch import Watch
+from ...dynamics import Ensemble, classify, orbit, raster
+from ...dynamics.network import Overflow, Reset
+from ...dynamics.random_networks import Threshold
+from ...errors import BadInput
+from ..folder import clear_disk_errors
+from ..grid import Finished, Outcome, Store, run_cells
+from ..watch import Watch
 
 BLOCK = 20  # seeds of a cell: a study with more seeds keeps those it has
 
@@ -192,7 +192,7 @@ def run(options: Options, out: Path, *, jobs: int = 1, watch: Watch | None = Non
         BadInput: options or a folder that cannot be used.
         KeyboardInterrupt: Ctrl-C, after the tables and the report of what is finished are written.
     """
-    from .dynamics_report import write
+    from .sweep_report import write
 
     cells = cells_of(options)
     with clear_disk_errors(out):
