@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 
 from intspike import models, nn
 from intspike.cli import app
+from intspike.data import Augment
 from intspike.engine import native
 from intspike.errors import BadInput
 from intspike.ir.artifact import load as load_program
 from intspike.study.grid import Finished, Store, cell_hash
-from intspike.study.models import Where
+from intspike.study.models import Where, augmentation
 from intspike.study.networks import NETWORK, PROGRAM
 from intspike.study.rows import rows_of
 from intspike.study.timesteps.cells import TimestepCell, grid
@@ -46,6 +47,8 @@ def test_the_grid_holds_every_training_at_all_bits_once() -> None:
     assert all((c.parent is None) == (c.bits is None) for c in made)
     assert all(c.parent in made for c in made if c.parent is not None)
     assert {c.trained for c in grid(BASE, 1, (None,), ("fixed-T",), 2e-3)} == {(4,)}
+    few = grid(BASE, 1, (None,), ("fixed-T", "random-T"), 2e-3, times=(1, 2))
+    assert [(c.trained, c.tested) for c in few] == [((2,), (1, 2, 4)), ((1, 2), (1, 2, 4))]
     rivals = [c for c in grid(BASE, 1, (None, 4), ("fixed-T",), 2e-3, ann=True) if not c.trained]
     assert [c.row for c in rivals] == ["fashion-mnist/ann/32-32", "fashion-mnist/ann/4-4"]
     assert rivals[1].parent == rivals[0]
@@ -98,6 +101,11 @@ def test_networks_trained_at_their_own_t_make_one_curve_and_each_other_training_
         f"trained {how}, {bits}"
         for how in ("per T", "at T = 4", "at random T")
         for bits in ("full precision", "4/4")
+    }
+    short = [done(c, rights) for c in grid(BASE, 1, (None,), ("fixed-T", "random-T"), 2e-3, times=(1, 2))]
+    assert {name: set(by_t) for name, by_t in curves(rows_of(short, TimestepCell)).items()} == {
+        "trained at T = 2, full precision": {1, 2, 4},
+        "trained at random T, full precision": {1, 2, 4},
     }
     assert {t: r.cell.trained for t, r in found["trained per T, 4/4"].items()} == {1: (1,), 2: (2,), 4: (4,)}
     assert {r.cell.trained for r in found["trained at random T, 4/4"].values()} == {(1, 2, 4)}
@@ -200,6 +208,8 @@ def test_what_is_written_holds_every_network(made: tuple[Study, Path]) -> None:
         (["--timesteps", "1,1"], "none twice, not 1,1"),
         (["--timesteps", ""], "not none"),
         (["--train", "per-t"], "--train has no 'per-t'"),
+        (["--timesteps", "1,2,4", "--train-timesteps", "1,3"], "some of --timesteps (1,2,4)"),
+        (["--timesteps", "1,2,4", "--train-timesteps", "2,1"], "not 2,1"),
         (["--bits", "fp32,9"], "--bits has no '9'"),
         (["--bits", "4,4"], "--bits must be different words"),
         (["--within", "-1"], "--within must be points of accuracy in 0..100, not -1"),
@@ -229,3 +239,12 @@ def test_the_command_asks_for_the_same() -> None:
         "intspike study timesteps --dataset fashion-mnist --timesteps 1,3 --train fixed-T,random-T --bits fp32,3 "
         "--seeds 1 --epochs 1 --subset 60 --data FOLDER"
     )
+
+
+def test_digits_are_shifted_but_never_mirrored() -> None:
+    digits = augmentation(Where("mnist", None, "spiking-cnn"), True)
+    assert digits is not None
+    assert digits.crop > 0
+    assert not digits.flip
+    assert augmentation(Where("mnist", None, "spiking-cnn"), False) is None
+    assert augmentation(Where("cifar10", None, "sew-resnet-8"), True) == Augment()

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from .. import models
-from ..data import Dataset
+from ..data import Augment, Dataset
 from ..errors import BadInput, did_you_mean
 from ..nn import Network
 from . import custom
@@ -57,13 +57,15 @@ class Known:
 
     Attributes:
         model: its network, unless the user says.
-        augmented: whether its images are shifted and mirrored in training.
+        augmented: whether its images are augmented in training, unless the user says.
+        augment: how; mirrored digits are no digits.
         timesteps: T, where that is not for the network to say.
     """
 
     model: str
     augmented: bool = False
     timesteps: int | None = None
+    augment: Augment = Augment()
 
 
 MODELS: Mapping[str, Model] = {
@@ -78,7 +80,7 @@ DATASETS: Mapping[str, Known] = {
     "cifar10": Known("sew-resnet-8", augmented=True),
     "cifar100": Known("sew-resnet-18", augmented=True),
     "fashion-mnist": Known("squat-fmnist"),
-    "mnist": Known("spiking-cnn"),
+    "mnist": Known("spiking-cnn", augment=Augment(crop=2, flip=False)),
     "delayed-match": Known("squat-shd-100", timesteps=9),
     "spoken-digits": Known("squat-shd"),
 }
@@ -97,6 +99,13 @@ class Where:
     dataset: str
     data: str | None
     model: str
+
+
+def augmentation(where: Where, augmented: bool) -> Augment | None:
+    """How training samples of a data set are augmented; None: they stay as they are."""
+    if not augmented:
+        return None
+    return DATASETS[where.dataset].augment if where.dataset in DATASETS else Augment()
 
 
 def find(study: str, dataset: str, model: str | None, data: str | None) -> Where:

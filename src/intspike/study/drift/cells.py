@@ -58,7 +58,7 @@ class DriftCell:
         learning_rate, quantized_learning_rate: at the start, in full precision and in the second training.
         stores: states are stored "after reset" or "before reset".
         subset: training samples used; None is all.
-        augmented: whether training samples are shifted and mirrored.
+        augmented: whether training samples are augmented, as `models.DATASETS` says.
     """
 
     scheme: Scheme

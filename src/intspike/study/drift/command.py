@@ -38,7 +38,10 @@ def drift(
     quantized_learning_rate: Annotated[float, typer.Option(help="in quantized training")] = 2e-3,
     augment: Annotated[
         bool | None,
-        typer.Option("--augment/--no-augment", help="shift and mirror samples (default: for CIFAR)"),
+        typer.Option(
+            "--augment/--no-augment",
+            help="also other crops and, but for digits, mirror images (CIFAR)",
+        ),
     ] = None,
     data: Annotated[str | None, typer.Option(help="folder of the samples, or module:function")] = None,
     jobs: Annotated[int, typer.Option(help="cells at once on this machine")] = 1,

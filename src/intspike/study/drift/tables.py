@@ -184,7 +184,7 @@ def notes(rows: Rows, options: Options) -> list[str]:
     data = "none finished" if record is None else f"{record['data']}; {record['n']:,} test samples"
     return [
         f"Data: {data}. Network: {cell.model}. T = {cell.timesteps}, {cell.epochs} epochs of each training in batches "
-        f"of {cell.batch_size}{', shifted and mirrored samples' if cell.augmented else ''}. Models are chosen on "
+        f"of {cell.batch_size}{', augmented samples' if cell.augmented else ''}. Models are chosen on "
         "validation samples.",
         "EMD and paired distance compare firing rates with the full-precision network of the same seed, on all test "
         "samples, all neurons pooled, in spikes per timestep. Weights alone and states alone leave the other in full "

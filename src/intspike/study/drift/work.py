@@ -11,13 +11,13 @@ from safetensors.numpy import save as save_arrays
 from safetensors.torch import load as load_tensors
 
 from ... import train
-from ...data import Augment, Dataset
+from ...data import Dataset
 from ...lower.drift import between
 from ...nn import Network, calibrate, quantize
 from ...train import Epoch, FiringRegularizer
 from ...train.history import history_to_dict
 from ..grid import Outcome
-from ..models import Where, build, load
+from ..models import Where, augmentation, build, load
 from ..networks import NETWORK, PROGRAM, parameters, proved, tested
 from ..splits import few, split
 from .cells import DriftCell
@@ -41,7 +41,9 @@ def compute(cell: DriftCell, files: Mapping[str, bytes], where: Where) -> Outcom
         net.load_state_dict(load_tensors(files[NETWORK]))
         parent, net = net, quantize(net, cell.config())
     net = (
-        calibrated(net, dataset, cell) if cell.scheme == "ptq" else _fit(net, parent, dataset, cell, history)
+        calibrated(net, dataset, cell)
+        if cell.scheme == "ptq"
+        else _fit(net, parent, dataset, cell, where, history)
     )
     trained = time.perf_counter() - began
     found, side = tested(net, dataset.test, cell.timesteps)
@@ -81,7 +83,12 @@ def calibrated(net: Network, dataset: Dataset, cell: DriftCell) -> Network:
 
 
 def _fit(
-    net: Network, teacher: Network | None, dataset: Dataset, cell: DriftCell, history: list[Epoch]
+    net: Network,
+    teacher: Network | None,
+    dataset: Dataset,
+    cell: DriftCell,
+    where: Where,
+    history: list[Epoch],
 ) -> Network:
     regularizer = None
     if cell.teacher:
@@ -95,7 +102,7 @@ def _fit(
         batch_size=cell.batch_size,
         timesteps=cell.timesteps,
         regularizer=regularizer,
-        augment=Augment() if cell.augmented else None,
+        augment=augmentation(where, cell.augmented),
         seed=cell.seed,
         history=history,
     )

@@ -27,7 +27,7 @@ class TimestepCell:
         batch_size: samples a training step.
         learning_rate, quantized_learning_rate: at the start of each; the second is 0 in full precision.
         subset: training samples used; None is all.
-        augmented: whether training samples are shifted and mirrored.
+        augmented: whether training samples are augmented, as `models.DATASETS` says.
     """
 
     trained: tuple[int, ...]
@@ -92,6 +92,7 @@ def grid(
     trainings: Sequence[str],
     learning_rate: float,
     ann: bool = False,
+    times: tuple[int, ...] | None = None,
 ) -> list[TimestepCell]:
     """All cells, one seed after the other.
 
@@ -99,12 +100,13 @@ def grid(
         base: what all cells share, in full precision.
         bits: None is full precision.
         trainings: of `TRAININGS`; "fixed-T" is at the largest T alone.
+        times: each T of the trainings; None: those of the tests.
         learning_rate: of quantized training.
         ann: also artificial networks.
     """
 
     def of_seed(seed: int) -> Iterator[TimestepCell]:
-        for trained in [*_trained(base.tested, trainings), *([()] if ann else [])]:
+        for trained in [*_trained(times or base.tested, trainings), *([()] if ann else [])]:
             full = replace(base, seed=seed, trained=trained)
             for b in bits:
                 yield full if b is None else replace(full, bits=b, quantized_learning_rate=learning_rate)
@@ -112,12 +114,12 @@ def grid(
     return [cell for seed in range(seeds) for cell in of_seed(seed)]
 
 
-def _trained(tested: tuple[int, ...], trainings: Sequence[str]) -> list[tuple[int, ...]]:
+def _trained(times: tuple[int, ...], trainings: Sequence[str]) -> list[tuple[int, ...]]:
     made: list[tuple[int, ...]] = []
     if "per-T" in trainings:
-        made += [(t,) for t in tested]
+        made += [(t,) for t in times]
     elif "fixed-T" in trainings:
-        made.append(tested[-1:])
-    if "random-T" in trainings and len(tested) > 1:
-        made.append(tested)
+        made.append(times[-1:])
+    if "random-T" in trainings and len(times) > 1:
+        made.append(times)
     return made

@@ -22,6 +22,9 @@ def timesteps(
     train: Annotated[
         str, typer.Option(help="per-T, fixed-T (the largest), random-T (one network for all)")
     ] = "per-T,random-T",
+    train_timesteps: Annotated[
+        str | None, typer.Option(help="each T of the trainings (default: all that are tested)")
+    ] = None,
     bits: Annotated[str, typer.Option(help="fp32 and numbers of bits of weights and states")] = "fp32,8,4,2",
     seeds: Annotated[int, typer.Option(help="how many, from 0")] = 3,
     epochs: Annotated[int, typer.Option(help="of each training")] = 4,
@@ -34,7 +37,10 @@ def timesteps(
     quantized_learning_rate: Annotated[float, typer.Option(help="in quantized training")] = 2e-3,
     augment: Annotated[
         bool | None,
-        typer.Option("--augment/--no-augment", help="shift and mirror samples (default: for CIFAR)"),
+        typer.Option(
+            "--augment/--no-augment",
+            help="also other crops and, but for digits, mirror images (CIFAR)",
+        ),
     ] = None,
     data: Annotated[str | None, typer.Option(help="folder of the samples, or module:function")] = None,
     jobs: Annotated[int, typer.Option(help="cells at once on this machine")] = 1,
@@ -61,6 +67,7 @@ def timesteps(
     options = Options(
         dataset, model, numbers(timesteps, "timesteps", int), tuple(train.split(",")), tuple(bits.split(",")), seeds,
         epochs, within, exit, ann, subset, batch_size, learning_rate, quantized_learning_rate, augment, data,
+        None if train_timesteps is None else numbers(train_timesteps, "train-timesteps", int),
     )  # fmt: skip
     try:
         with Bars(console) as watch:

@@ -27,6 +27,7 @@ class Options:
         within: points below the best accuracy that the saturation point and the recommendation allow.
         exit: points of accuracy that early exit may lose, on validation samples.
         ann: also train artificial networks of the same layers, in full precision and at the same bits.
+        train_timesteps: each T of the trainings, of those tested; None: all of them.
         (the others are those of cells.TimestepCell)
     """
 
@@ -46,6 +47,7 @@ class Options:
     quantized_learning_rate: float = 2e-3
     augment: bool | None = None
     data: str | None = None
+    train_timesteps: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
@@ -61,6 +63,12 @@ class Options:
             raise BadInput(
                 "--timesteps must be increasing numbers in 1..1000 such as 1,2,5,10,20, none twice, not "
                 f"{','.join(map(str, times)) or 'none'}"
+            )
+        learned = self.train_timesteps
+        if learned is not None and (not learned or list(learned) != [t for t in times if t in learned]):
+            raise BadInput(
+                f"--train-timesteps must be some of --timesteps ({','.join(map(str, times))}), increasing, none twice, "
+                f"not {','.join(map(str, learned)) or 'none'}"
             )
         for words, known, option in (
             (self.train, TRAININGS, "train"),
@@ -151,4 +159,12 @@ def cells_of(options: Options) -> tuple[list[TimestepCell], Where]:
     )
     bits = [None if b == FULL else int(b) for b in options.bits]
     ann = options.ann and not dataset.train.timed  # frames in time have no artificial rival of one frame
-    return grid(base, options.seeds, bits, options.train, options.quantized_learning_rate, ann), where
+    return grid(
+        base,
+        options.seeds,
+        bits,
+        options.train,
+        options.quantized_learning_rate,
+        ann,
+        options.train_timesteps,
+    ), where

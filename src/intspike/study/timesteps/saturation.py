@@ -44,12 +44,13 @@ class Saturation:
 def curves(rows: Rows) -> dict[str, dict[int, Row[TimestepCell]]]:
     """Which row stands for each T: of networks trained at their own T, and of every one training over all T."""
     made: dict[str, dict[int, Row[TimestepCell]]] = {}
+    last = max((r.cell.trained for r in spiking(rows).values() if len(r.cell.trained) == 1), default=())
     for r in spiking(rows).values():
         c = r.cell
         bits = f"{c.bits}/{c.bits}" if c.bits else "full precision"
         if len(c.trained) == 1:
             made.setdefault(f"trained per T, {bits}", {})[max(c.trained)] = r
-        if len(c.trained) > 1 or c.trained == c.tested[-1:]:
+        if len(c.trained) > 1 or c.trained == last:
             made[f"trained at {_words(c)}, {bits}"] = dict.fromkeys(c.tested, r)
     # one training alone makes no curve over its own T
     return {name: by_t for name, by_t in made.items() if len(by_t) > 1 or len(_tested(rows)) == 1}

@@ -172,7 +172,7 @@ def notes(rows: Rows, options: Options) -> list[str]:
     data = "none finished" if record is None else f"{record['data']}; {record['n']:,} test samples"
     return [
         f"Data: {data}. Network: {cell.model}. {cell.epochs} epochs of each training in batches of {cell.batch_size}"
-        f"{', shifted and mirrored samples' if cell.augmented else ''}. Models are chosen on validation samples at the "
+        f"{', augmented samples' if cell.augmented else ''}. Models are chosen on validation samples at the "
         "T of their training, of random T at the largest.",
         "Quantized networks go on from full precision for as many epochs, with weights and membrane potentials of so "
         "many bits, threshold-centred and stored after reset. At random T each batch draws one of the T.",

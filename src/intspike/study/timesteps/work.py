@@ -13,7 +13,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from ... import train
-from ...data import Augment, Dataset, Split
+from ...data import Dataset, Split
 from ...engine.early_exit import exits, margins
 from ...engine.trace import Trace
 from ...errors import BadInput
@@ -24,7 +24,7 @@ from ...nn import Artificial, Network, quantize
 from ...train import Epoch
 from ...train.history import history_to_dict
 from ..grid import Outcome
-from ..models import Where, build
+from ..models import Where, augmentation, build
 from ..models import load as load_data
 from ..networks import AT_ONCE, NETWORK, PROGRAM, parameters, proved
 from ..splits import few, split
@@ -49,11 +49,11 @@ def compute(cell: TimestepCell, files: Mapping[str, bytes], where: Where) -> Out
     began = time.perf_counter()
     net = build(where, dataset)
     if not cell.trained:
-        return _artificial(net, files, dataset, cell)
+        return _artificial(net, files, dataset, cell, where)
     if cell.bits is not None:
         net.load_state_dict(load_tensors(files[NETWORK]))
         net = quantize(net, cell.config())
-    net = _fit(net, dataset, cell, history)
+    net = _fit(net, dataset, cell, where, history)
     seconds = time.perf_counter() - began
     kept = {NETWORK: parameters(net)}
     exact: dict[str, Any] = {"exact": None, "size_bits": None}
@@ -70,7 +70,9 @@ def compute(cell: TimestepCell, files: Mapping[str, bytes], where: Where) -> Out
     return Outcome(record, kept)
 
 
-def _artificial(net: Network, files: Mapping[str, bytes], dataset: Dataset, cell: TimestepCell) -> Outcome:
+def _artificial(
+    net: Network, files: Mapping[str, bytes], dataset: Dataset, cell: TimestepCell, where: Where
+) -> Outcome:
     """An artificial network of the same layers: accuracy, and the energy of its multiply-accumulates."""
     history: list[Epoch] = []
     began = time.perf_counter()
@@ -83,7 +85,7 @@ def _artificial(net: Network, files: Mapping[str, bytes], dataset: Dataset, cell
         epochs=cell.epochs,
         learning_rate=cell.quantized_learning_rate if cell.bits else cell.learning_rate,
         batch_size=cell.batch_size,
-        augment=Augment() if cell.augmented else None,
+        augment=augmentation(where, cell.augmented),
         seed=cell.seed,
         history=history,
     )
@@ -114,7 +116,7 @@ def samples_of(cell: TimestepCell, where: Where) -> Dataset:
     return dataset if cell.subset is None else few(dataset, cell.subset)
 
 
-def _fit(net: Network, dataset: Dataset, cell: TimestepCell, history: list[Epoch]) -> Network:
+def _fit(net: Network, dataset: Dataset, cell: TimestepCell, where: Where, history: list[Epoch]) -> Network:
     return train.fit(
         net,
         dataset,
@@ -122,7 +124,7 @@ def _fit(net: Network, dataset: Dataset, cell: TimestepCell, history: list[Epoch
         learning_rate=cell.quantized_learning_rate if cell.integer else cell.learning_rate,
         batch_size=cell.batch_size,
         timesteps=cell.trained[0] if len(cell.trained) == 1 else cell.trained,
-        augment=Augment() if cell.augmented else None,
+        augment=augmentation(where, cell.augmented),
         seed=cell.seed,
         history=history,
     )
