@@ -15,7 +15,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "intspike"
 
 BASE = "errors files fixed ops neuron native"
-WAIST = f"{BASE} ir export engine measure dynamics"
+WAIST = f"{BASE} ir export engine measure dynamics pretrained"
 TORCH = "quant kernels nn encode data models train"
 
 MAY_IMPORT = {
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "engine": f"{BASE} ir export",
     "measure": f"{BASE} ir export engine",
     "dynamics": f"{BASE} ir export engine measure",
+    "pretrained": f"{BASE} ir",
     # with torch, knowing nothing of ir
     "quant": BASE,
     "kernels": f"{BASE} quant",

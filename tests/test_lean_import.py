@@ -23,6 +23,7 @@ MODULES = [
     "intspike.engine",
     "intspike.measure",
     "intspike.dynamics",
+    "intspike.pretrained",
 ]
 
 

@@ -12,11 +12,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from . import pretrained
 from .errors import BadInput, IntspikeError, did_you_mean
 from .study.check.command import check
 from .study.commands import app as study_app
 from .study.commands import search
 from .study.compare.command import MaxEmd, MaxNewlyDead, MaxPaired, compare
+from .study.demo.command import demo
 from .study.dynamics.command import app as dynamics_app
 from .study.energy.command import energy
 from .study.terminal import Bars, need_torch
@@ -33,6 +35,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(export_app, name="export")
 app.add_typer(study_app, name="study")
 app.add_typer(dynamics_app, name="dynamics")
+app.command()(demo)
 app.command()(search)
 app.command()(energy)
 app.command()(compare)
@@ -41,7 +44,7 @@ app.command()(check)
 console = Console()
 RECIPES = ("fashion-mnist",)
 
-Artifact = Annotated[Path, typer.Argument(help="a stored program, such as runs/demo/model.intspike")]
+Artifact = Annotated[Path, typer.Argument(help="a stored program, or the name of one of intspike's own")]
 Force = Annotated[bool, typer.Option("--force", help="replace what is there")]
 
 
@@ -108,7 +111,9 @@ def data_get(
 
 @app.command()
 def show(
-    what: Annotated[str, typer.Argument(help="a stored program, or the word quantizer")],
+    what: Annotated[
+        str, typer.Argument(help="a stored program, a name of intspike's own, or the word quantizer")
+    ],
     name: Annotated[
         str, typer.Argument(help="of a state quantizer: threshold-centred, uniform, exponential, ...")
     ] = "threshold-centred",
@@ -131,7 +136,7 @@ def show(
         return
     from .ir.artifact import load
 
-    sys.stdout.write(str(load(Path(what))))
+    sys.stdout.write(str(load(pretrained.find(Path(what)))))
 
 
 def _show_quantizer(name: str, bits: int, codec: str, decay: str, beta: float, out: Path | None) -> None:
@@ -168,7 +173,7 @@ def integers(
     from .ir.artifact import load
 
     folder = out or artifact.with_name(f"{artifact.stem}-integers")
-    export_arrays(load(artifact), folder, force=force)
+    export_arrays(load(pretrained.find(artifact)), folder, force=force)
     console.print(f"{folder / 'manifest.json'} names every array", soft_wrap=True)
 
 
@@ -182,7 +187,7 @@ def export_c(
     from .export.c import export_c as write
     from .ir.artifact import load
 
-    write(load(artifact), out, force=force)
+    write(load(pretrained.find(artifact)), out, force=force)
     console.print(f"{out / 'program.h'} is the interface; make -C {out} builds a process", soft_wrap=True)
 
 

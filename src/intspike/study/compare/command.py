@@ -22,7 +22,10 @@ MaxNewlyDead = Annotated[
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="the reference: a stored program or a checkpoint")],
+    a: Annotated[
+        Path,
+        typer.Argument(help="the reference: a stored program, a name of intspike's own, or a checkpoint"),
+    ],
     b: Annotated[Path, typer.Argument(help="what is compared with it")],
     data: Annotated[str, typer.Option(help="NAME, NAME=PATH, module:function, or a path")],
     samples: Annotated[int | None, typer.Option(help="test samples (default: all)")] = None,
@@ -39,13 +42,16 @@ def compare(
 
     intspike compare runs/demo/ptq-w8u8/model.intspike runs/demo/model.intspike --data fashion-mnist
     """
+    from ... import pretrained
     from ...measure import judge, parse_gates
     from .page import table, words, write
     from .run import Options
     from .run import compare as run
 
     gates = parse_gates(max_emd, max_newly_dead, max_paired)
-    options = Options(a, b, data, samples, timesteps, second_seed, model, repeats)
+    options = Options(
+        pretrained.find(a), pretrained.find(b), data, samples, timesteps, second_seed, model, repeats
+    )
     try:
         with Bars(console) as watch:
             found = run(options, watch)

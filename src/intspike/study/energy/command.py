@@ -14,7 +14,7 @@ console = Console()
 
 
 def energy(
-    artifact: Annotated[Path, typer.Argument(help="a stored program, such as runs/demo/model.intspike")],
+    artifact: Annotated[Path, typer.Argument(help="a stored program, or the name of one of intspike's own")],
     data: Annotated[
         str, typer.Option(help="a data set's name, NAME=PATH, or a folder or file; its test split runs")
     ] = "fashion-mnist",
@@ -34,13 +34,14 @@ def energy(
 
     intspike energy runs/demo/model.intspike --data fashion-mnist --model lemaire-2022
     """
+    from ... import pretrained
     from ..terminal import Bars, drawn
     from . import page
     from .costs import Options
     from .run import measure
     from .tables import tables
 
-    options = Options(artifact, data, model, samples, timesteps)
+    options = Options(pretrained.find(artifact), data, model, samples, timesteps)
     try:
         if as_json:
             found = measure(options)

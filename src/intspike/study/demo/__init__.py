@@ -1,0 +1,1 @@
+"""`intspike demo`: the networks that travel with intspike, run, looked at and exported. Nothing is trained."""

@@ -1,0 +1,40 @@
+"""`intspike demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ..terminal import Bars, drawn
+
+console = Console()
+
+
+def demo(out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/pretrained")) -> None:
+    """Run, inspect and export networks that travel with intspike: no training, no torch, seconds.
+
+    Their names stand for their files in every command: intspike show fashion-mnist-w2u2
+    """
+    from ..folder import clear_disk_errors
+    from .page import table, write
+    from .run import run
+
+    try:
+        with clear_disk_errors(out), Bars(console) as watch:
+            made = run(out, watch)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    write(made, out)
+    console.print(drawn(table(made)))
+    first = made.networks[-1].network.name
+    for what, words in (
+        ("its pictures", f"{out / 'report.html'}"),
+        ("its program", f"intspike show {first}"),
+        ("its C", f"make -C {out / first / 'c'}"),
+        ("its energy", f"intspike energy {first} --data {made.dataset.name.lower()}"),
+        ("train your own", "intspike run fashion-mnist --quick"),
+    ):
+        console.print(f"{what:15} {words}", highlight=False, markup=False, soft_wrap=True)
