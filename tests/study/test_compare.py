@@ -226,7 +226,7 @@ def test_a_gate_fails_the_command_after_everything_is_written(place: Path, tmp_p
         ({"timesteps": 0}, "--timesteps must be in 1..10000"),
         ({"repeats": -1}, "--repeats must be in 0..1000"),
         ({"data": "fashion-minst"}, "did you mean 'fashion-mnist'"),
-        ({"data": "mnist"}, "mnist does not travel with intspike"),
+        ({"data": "mnist"}, "mnist must be on this machine"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(place: Path, given: dict[str, Any], message: str) -> None:

@@ -262,7 +262,7 @@ def test_the_same_command_computes_nothing_again(made: tuple[Study, Path]) -> No
         (["--dataset", "cifar"], "the drift study has no data set 'cifar'"),
         (
             ["--dataset", "cifar10"],
-            "cifar10 does not travel with intspike; give its folder or file with --data",
+            "cifar10 must be on this machine, because it does not travel with intspike; give its folder or file",
         ),
         (["--model", "resnet"], "--model must be a network of the study or module:function, not 'resnet'"),
         (["--weight-bits", "1,2"], "--weight-bits must be different numbers in 2..8"),

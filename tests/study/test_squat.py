@@ -357,7 +357,7 @@ def nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"data": "my_nets:build"}, "must return an intspike.data.Dataset, not Sequential"),
         ({"data": "my_nets:samples", "subset": 61}, r"--subset must be in 1..60, .* not 61"),
         ({"data": "my_nets:samples", "folds": 121}, r"--folds must be in 2..120, .* not 121"),
-        ({"dataset": "spoken-digits"}, "does not travel with intspike; give its folder or file with --data"),
+        ({"dataset": "spoken-digits"}, "it does not travel with intspike; give its folder or file: --data"),
         ({"dataset": "fashion"}, "no data set 'fashion'; did you mean 'fashion-"),
     ],
 )

@@ -38,11 +38,11 @@ class Trend:
 
 
 def verdicts(found: Sequence[Trend], claim: str) -> str:
-    """How often a claim holds."""
+    """How often a claim holds, of the comparisons of it."""
     of_it = [t.verdict for t in found if t.claim == claim]
     parts = [
         f"{word} in {of_it.count(word)}"
         for word in ("holds", "within noise", "does not hold", "one seed")
         if word in of_it
     ]
-    return f"{', '.join(parts)} of {len(of_it)} comparisons" if of_it else "nothing to compare"
+    return f"{', '.join(parts)} of {len(of_it)} comparisons"

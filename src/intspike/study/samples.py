@@ -19,7 +19,10 @@ Reader = Callable[[str | None], Dataset]
 def _needs_path(name: str, read: Callable[[str], Dataset]) -> Reader:
     def load_from(path: str | None) -> Dataset:
         if path is None:
-            raise BadInput(f"{name} does not travel with intspike; give its folder or file with --data")
+            raise BadInput(
+                f"{name} must be on this machine, because it does not travel with intspike; give its folder or "
+                f"file: --data {name}=PATH, in studies --data PATH"
+            )
         return read(path)
 
     return load_from
@@ -34,8 +37,8 @@ READERS: Mapping[str, Reader] = {
     "delayed-match": lambda path: data.delayed_match(),
     # one row of the image a timestep
     "fashion-rows": lambda path: data.by_rows(data.fashion_mnist(path)),
-    "spoken-digits": _needs_path("spoken-digits (FSDD)", data.spoken_digits),
-    "events": _needs_path("events (N-MNIST)", data.nmnist),
+    "spoken-digits": _needs_path("spoken-digits", data.spoken_digits),
+    "events": _needs_path("events", data.nmnist),
     "shd": _needs_path("shd", data.shd),
     "dvs-gesture": _needs_path("dvs-gesture", data.dvs_gesture),
 }

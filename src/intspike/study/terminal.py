@@ -61,7 +61,7 @@ def drawn(table: Table) -> RichTable:
     return made
 
 
-def numbers(text: str, option: str, kind: Callable[[str], N]) -> tuple[N, ...]:
+def numbers(text: str, option: str, kind: Callable[[str], N], example: str = "8,4,2") -> tuple[N, ...]:
     """The numbers of an option such as 8,4,2; none where it is empty.
 
     Raises:
@@ -70,7 +70,7 @@ def numbers(text: str, option: str, kind: Callable[[str], N]) -> tuple[N, ...]:
     try:
         return tuple(kind(x) for x in text.split(",")) if text else ()
     except ValueError:
-        raise BadInput(f"--{option} must be numbers with commas, such as 8,4,2, not {text!r}") from None
+        raise BadInput(f"--{option} must be numbers with commas, such as {example}, not {text!r}") from None
 
 
 def closing(cells: int, failed: int, folder: Path) -> str:

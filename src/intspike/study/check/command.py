@@ -47,7 +47,7 @@ def check(
     for name, bits in (("weight-bits", weight_bits), ("state-bits", state_bits)):
         if not 1 <= bits <= 8:
             raise BadInput(f"--{name} must be in 1..8, not {bits}")
-    shape = numbers(input_shape, "input-shape", int)
+    shape = numbers(input_shape, "input-shape", int, "1,28,28")
     if len(shape) not in (1, 3) or min(shape) < 1:
         raise BadInput(f"--input-shape must be C,H,W or N, such as 1,28,28 or 700, not {input_shape!r}")
     stores = "after reset" if codec == "after-reset" else "before reset"

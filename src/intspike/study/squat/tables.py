@@ -155,7 +155,8 @@ def write_tables(finished: Sequence[Finished], options: Options, out: Path) -> l
     summary = summary_of(rows, found, options)
     parts = [f"`{options.command()}`", *notes(finished, rows, options), *map(markdown, tables(rows, options))]
     for claim in CLAIMS:
-        parts += [markdown(trend_table(found, claim)), f"This claim {verdicts(found, claim)}."]
+        if any(t.claim == claim for t in found):
+            parts += [markdown(trend_table(found, claim)), f"This claim {verdicts(found, claim)}."]
     parts += [markdown(details(rows)), *map(markdown, drifted.table(rows))]
     if any(r.failed for r in rows.values()):
         parts.append(markdown(failures(rows)))
