@@ -6,6 +6,7 @@ IntspikeError
 ├── BadArtifact         a stored program that is truncated, altered, hostile or of another version
 ├── BadProgram          a program that breaks a rule of the integer program
 ├── NotLowerable        a model, or a part of one, that has no exact integer form
+├── NotImportable       a model of another tool, or a part of one, that has no equal here
 ├── RangeExceeded       an integer that could leave the range it was proved or declared to stay in
 ├── Divergence          two engines that should agree and do not
 ├── DriftExceeded       firing that drifted further than a gate allows
@@ -41,6 +42,10 @@ class BadProgram(IntspikeError):
 
 class NotLowerable(IntspikeError):
     """A model, or a part of one, that has no exact integer form."""
+
+
+class NotImportable(IntspikeError):
+    """A model of another tool, or a part of one, that has no equal here."""
 
 
 class RangeExceeded(IntspikeError):

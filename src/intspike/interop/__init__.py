@@ -1,0 +1,10 @@
+"""Networks of other tools as intspike networks: the same spikes in full precision, every choice listed.
+
+Each adapter imports its tool when it is used.
+"""
+
+from .agreement import Agreement as Agreement
+from .agreement import agreement as agreement
+from .imported import Choice as Choice
+from .imported import Imported as Imported
+from .snntorch import from_snntorch as from_snntorch
