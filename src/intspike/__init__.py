@@ -18,8 +18,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PARTS = (
-    "data", "dynamics", "encode", "engine", "errors", "export", "interop", "ir", "kernels", "lower", "measure", "models", "native",
-    "neuron", "nn", "ops", "pretrained", "quant", "study", "train",
+    "data", "dynamics", "encode", "engine", "errors", "export", "interop", "ir", "kernels", "lower", "measure",
+    "models", "native", "neuron", "nn", "ops", "pretrained", "quant", "study", "train",
 )  # fmt: skip
 _NEED_TORCH = ("encode", "interop", "kernels", "lower", "models", "nn", "quant", "train")
 

@@ -53,8 +53,8 @@ class Hdf5:
     content: mmap.mmap
     objects: dict[tuple[int, int], tuple[int, int]]
 
-    def find(self, name: str) -> Any:
-        """A data set that lies in the file under hard links alone, is one list, and needs no filter from elsewhere."""
+    def own(self, name: str) -> Any:
+        """A data set or group that lies in the file under hard links alone; a data set needs nothing from elsewhere."""
         import h5py
 
         at: Any = self.file
@@ -66,23 +66,65 @@ class Hdf5:
                     f"{self.path} must hold {name} itself, but {part} is {kind}; give the file as published"
                 )
             at = at[part]
+        if isinstance(at, h5py.Dataset) and (
+            at.is_virtual or at.external or not set(_filters(at)) <= {DEFLATE, SHUFFLE}
+        ):
+            raise BadData(
+                f"{name} in {self.path} must be stored in the file itself, plain or deflated, but is virtual, external "
+                f"or otherwise; give the file as published"
+            )
+        return at
+
+    def find(self, name: str) -> Any:
+        """A data set of the file's own that is one list in small parts."""
+        import h5py
+
+        at = self.own(name)
         if not isinstance(at, h5py.Dataset) or at.ndim != 1 or not 1 <= len(at) <= MAX_SAMPLES:
             what = f"of shape {list(at.shape or ())}" if isinstance(at, h5py.Dataset) else "a group"
             raise BadData(
                 f"{name} in {self.path} must be a list of 1 to {MAX_SAMPLES:,} samples, but is {what}"
             )
-        known = {DEFLATE, SHUFFLE}
-        if (
-            at.is_virtual
-            or at.external
-            or not set(_filters(at)) <= known
-            or (at.chunks or (1,))[0] > MAX_CHUNK
-        ):
+        if (at.chunks or (1,))[0] > MAX_CHUNK:
             raise BadData(
-                f"{name} in {self.path} must be stored in the file itself, plain or deflated, in small parts, but is "
-                f"virtual, external or otherwise; give the file as published"
+                f"{name} in {self.path} must be stored in small parts, not {at.chunks[0]:,} elements together; give "
+                f"the file as published"
             )
         return at
+
+    def text(self, name: str, longest: int = 1 << 20) -> list[str]:
+        """A data set of strings, flat: what h5py and NIR write."""
+        import h5py
+
+        found = self.own(name)
+        known = h5py.check_string_dtype(found.dtype) if isinstance(found, h5py.Dataset) else None
+        if known is None or found.size * REFERENCE.itemsize > longest or found.chunks is not None:
+            raise BadData(f"{name} in {self.path} must be text of at most {longest:,} bytes; write it anew")
+        if known.length is not None:  # of fixed length
+            if found.size * known.length > longest:
+                raise BadData(f"{name} in {self.path} must be text of at most {longest:,} bytes")
+            raws = [bytes(x) for x in np.asarray(found[()]).ravel()]
+        else:
+            offset = found.id.get_offset()
+            if offset is None:
+                raise BadData(f"{name} in {self.path} must have its text stored; write the file anew")
+            raws = [
+                self._object(name, *r)
+                for r in np.frombuffer(self.content, REFERENCE, found.size, offset).tolist()
+            ]
+        try:
+            return [raw.decode("utf8").rstrip("\0") for raw in raws]
+        except UnicodeDecodeError as error:
+            raise BadData(f"{name} in {self.path} must be UTF-8 text, but is not: {error}") from error
+
+    def _object(self, name: str, length: int, heap: int, index: int) -> bytes:
+        place, size = self.objects.get((heap, index), (0, 0)) if length else (0, 0)
+        if length > size:
+            raise BadData(
+                f"{name} in {self.path} must hold its text in heaps of the file, but it does not lie there; the file "
+                f"is damaged: write it anew"
+            )
+        return self.content[place : place + length]
 
     def numbers(self, name: str) -> NDArray[Any]:
         """A data set of integers, [n]."""
