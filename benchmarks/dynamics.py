@@ -7,7 +7,8 @@ import time
 import numpy as np
 
 from intspike.dynamics import IntegerNetwork, advance, attractors, orbit
-from intspike.dynamics.graph import by_images, index_of, state_of
+from intspike.dynamics.cycles import by_images
+from intspike.dynamics.graph import index_of, state_of
 from intspike.dynamics.network import Overflow, Reset
 
 from .catalog import DYNAMICS_NEURONS, NUMPY, naive_of

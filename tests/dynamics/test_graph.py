@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from integer_networks import COMPILED, compiled, network
 from intspike.dynamics import IntegerNetwork, attractors, dot, graphml, index_of, orbit, state_of
 from intspike.dynamics import graph as module
+from intspike.dynamics.cycles import cycles_of
 from intspike.errors import BadInput
 
 
@@ -44,8 +45,8 @@ def test_the_graph_is_brent_from_every_state(net, seed):
 def test_without_a_compiler_the_graph_is_the_same(net):
     made = attractors(net)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "compiler", lambda: None)
-        patch.setattr(module, "kernel", lambda network: None)
+        patch.setattr("intspike.dynamics.cycles.compiler", lambda: None)
+        patch.setattr(module, "compiled", lambda network: None)
         patch.setattr(module, "_PART", 100)
         assert fields_of(attractors(net)) == fields_of(made)
 
@@ -54,7 +55,7 @@ def test_without_a_compiler_the_graph_is_the_same(net):
 @given(st.lists(st.integers(0, 2**20), min_size=1, max_size=60))
 def test_any_map_is_taken_apart(numbers):
     following = np.array(numbers, np.uint32) % len(numbers)
-    labels, transients, least, periods, basins, longest = module._cycles(following)
+    labels, transients, least, periods, basins, longest = cycles_of(following)
     for v in range(len(following)):
         seen = [v]
         while (u := int(following[seen[-1]])) not in seen:
@@ -113,7 +114,7 @@ def test_exports_are_read_by_networkx():
 
 
 def test_too_many_states_are_refused():
-    with pytest.raises(BadInput, match=r"up to 2\^26 = 67,108,864, but 4 neurons of 8 bits have 2 \* 2\^32"):
+    with pytest.raises(BadInput, match=r"up to 2\^26 = 67,108,864, but this network has 2 \* 2\^32 states"):
         attractors(network(4, bits=8, phases=2))
     with pytest.raises(BadInput, match="drawn up to 8,192 states, not 16,384"):
         dot(attractors(network(2, bits=7)))

@@ -39,7 +39,7 @@ def test_the_program_is_the_network_from_any_state(net, seed):
     session = reference.Session(net.program(), 3, 8)
     session.codes["neurons"] = {"u": start}
     session.spikes["neurons"] = net.spikes(start)
-    session._past["neurons"].append(net.spikes(start))
+    session.past["neurons"].append(net.spikes(start))
     run = net.run(start, 8)
     for t in range(8):
         session.step(np.repeat(net.drive_for(8)[t], 3, 0))

@@ -94,7 +94,7 @@ def test_without_a_compiler_it_is_the_same(net, seed, phase, budget):
 def test_portions_change_nothing(monkeypatch):
     net = network(5, 2, bits=4, leak=None, reset="zero", overflow="wrap", phases=2)
     whole = orbit(net, net.random_states(1, 4)[0])
-    monkeypatch.setattr("intspike.dynamics.orbits.CHUNK", 3)
+    monkeypatch.setattr("intspike.dynamics.kernel.CHUNK", 3)
     parts = orbit(net, net.random_states(1, 4)[0])
     assert whole.cycle.period > 3
     assert (whole.transient, whole.cycle.id) == (parts.transient, parts.cycle.id)
@@ -131,7 +131,7 @@ def regime(*arguments, state=None, budget=1000, **fields):
 
 def test_regimes_by_construction(monkeypatch):
     monkeypatch.setattr(
-        "intspike.dynamics.orbits.kernel", lambda network: None
+        "intspike.dynamics.orbits.compiled", lambda network: None
     )  # nothing to compile for so little
     assert regime([[0]], 5, 8, leak=3) == "quiescent (zero)"
     assert regime([[0]], 50, 8, leak=3, state=[40]) == "quiescent (dead zone)"
@@ -149,7 +149,7 @@ def test_regimes_by_construction(monkeypatch):
 
 
 def test_a_long_transient_is_marked(monkeypatch):
-    monkeypatch.setattr("intspike.dynamics.orbits.kernel", lambda network: None)
+    monkeypatch.setattr("intspike.dynamics.orbits.compiled", lambda network: None)
     net = IntegerNetwork([[0, 0], [0, 0]], [200, 3], 8, overflow="saturate", drive=[[1, 0]], leak=None)
     found = orbit(net)
     assert (found.transient, settling_time(net)) == (127, 1)

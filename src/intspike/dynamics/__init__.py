@@ -3,6 +3,11 @@
 from .basins import Basin as Basin
 from .basins import Basins as Basins
 from .basins import basins as basins
+from .cascade import Settled as Settled
+from .cascade import Silence as Silence
+from .cascade import recurrent as recurrent
+from .cascade import settle as settle
+from .cascade import silence as silence
 from .certificates import Bounded as Bounded
 from .certificates import Certificate as Certificate
 from .certificates import Quiescent as Quiescent
@@ -10,6 +15,7 @@ from .certificates import Rheobase as Rheobase
 from .certificates import Trap as Trap
 from .certificates import verified as verified
 from .check import flaw as flaw
+from .compiled import advance as advance
 from .damage import Damage as Damage
 from .damage import damage as damage
 from .draw import dot as dot
@@ -18,13 +24,14 @@ from .graph import StateGraph as StateGraph
 from .graph import attractors as attractors
 from .graph import index_of as index_of
 from .graph import state_of as state_of
-from .kernel import advance as advance
+from .map import Map as Map
+from .map import Run as Run
 from .network import IntegerNetwork as IntegerNetwork
-from .network import Run as Run
 from .orbits import Cycle as Cycle
 from .orbits import Orbit as Orbit
 from .orbits import orbit as orbit
 from .orbits import raster as raster
+from .program_map import ProgramMap as ProgramMap
 from .prove import certify as certify
 from .prove import prove_bounded as prove_bounded
 from .prove import prove_quiescent as prove_quiescent

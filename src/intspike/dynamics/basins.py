@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..errors import BadInput
 from ..measure import Interval, wilson
 from ..native import default_threads
 from ..native.threads import for_each
-from .network import IntegerNetwork, Ints
+from .map import Ints, Map
 from .orbits import Cycle, Orbit, orbit
 from .regime import Regime, classify
 
@@ -52,7 +53,7 @@ class Basins:
         unresolved: samples that did not recur within the budget.
     """
 
-    network: IntegerNetwork
+    network: Map
     measure: str
     budget: int
     attractors: tuple[Basin, ...]
@@ -110,7 +111,7 @@ class Basins:
 
 
 def basins(
-    network: IntegerNetwork,
+    network: Map,
     samples: int = 1000,
     *,
     states: ArrayLike | None = None,
@@ -123,7 +124,7 @@ def basins(
 
     Args:
         samples: how many states are drawn, uniformly over all codes, at phase 0 of the drive.
-        states: [n, N], sampled in another way, in place of these; `measure` must then say how.
+        states: [n, width], sampled in another way, in place of these; `measure` must then say how.
         budget: as in `orbit`.
 
     Raises:
@@ -134,7 +135,7 @@ def basins(
             raise BadInput(f"samples must be at least 1, not {samples}")
         drawn, measure = network.random_states(samples, seed), measure or UNIFORM
     else:
-        drawn = network.checked(states).reshape(-1, network.neurons)
+        drawn = network.checked(states).reshape(-1, network.width)
         if not measure:
             raise BadInput(
                 "basins of given states need measure=..., a few words on how they were drawn: shares depend on it"
@@ -150,18 +151,27 @@ def basins(
 
     follow(0)  # compiles
     for_each(follow, range(1, len(drawn)), default_threads() if threads is None else threads)
-    resolved = [o for o in found if o is not None and o.cycle is not None]
-    names = {c.id: c.observable for c in cycles.values()}
+    return gathered(network, [o for o in found if o is not None], measure, budget)
+
+
+def gathered(network: Map, orbits: Sequence[Orbit], measure: str, budget: int) -> Basins:
+    """What orbits of sampled states have in common; at least one.
+
+    Args:
+        measure: how their states were drawn.
+        budget: of each.
+    """
+    resolved = [o for o in orbits if o.cycle is not None]
+    names = {o.cycle.id: o.cycle.observable for o in resolved if o.cycle is not None}
     return Basins(
         network, measure, budget,
-        _grouped(network, resolved, {k: k for k in names}, len(drawn)), _grouped(network, resolved, names, len(drawn)),
-        np.array([o.transient for o in resolved], np.int64), len(drawn) - len(resolved),
+        _grouped(network, resolved, {k: k for k in names}, len(orbits)),
+        _grouped(network, resolved, names, len(orbits)),
+        np.array([o.transient for o in resolved], np.int64), len(orbits) - len(resolved),
     )  # fmt: skip
 
 
-def _grouped(
-    network: IntegerNetwork, orbits: list[Orbit], names: dict[str, str], samples: int
-) -> tuple[Basin, ...]:
+def _grouped(network: Map, orbits: list[Orbit], names: dict[str, str], samples: int) -> tuple[Basin, ...]:
     hits: dict[str, list[Orbit]] = {}
     for o in orbits:
         assert o.cycle is not None
@@ -175,7 +185,7 @@ def _grouped(
     return tuple(sorted(made, key=lambda b: (-b.hits, b.id)))
 
 
-def random_map_log2(network: IntegerNetwork) -> float:
+def random_map_log2(network: Map) -> float:
     """log2 of sqrt(pi M / 8), the expected transient, and period, of a state of a random map on M states.
 
     Source: Flajolet and Odlyzko, Eurocrypt 1989, random mapping statistics.
@@ -183,7 +193,7 @@ def random_map_log2(network: IntegerNetwork) -> float:
     return (math.log2(math.pi / 8) + math.log2(network.size)) / 2
 
 
-def _ratio(lengths: Ints, network: IntegerNetwork) -> float | None:
+def _ratio(lengths: Ints, network: Map) -> float | None:
     if not len(lengths):
         return None
     mean = float(lengths.mean())

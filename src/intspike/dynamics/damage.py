@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import BadInput
-from .kernel import advance
-from .network import IntegerNetwork, Ints
+from .compiled import advance
+from .map import Ints, Map
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Damage:
 
 
 def damage(
-    network: IntegerNetwork,
+    network: Map,
     state: ArrayLike,
     *,
     kick: int = 1,
@@ -60,9 +60,9 @@ def damage(
     """Kick one neuron a copy, and follow all copies beside the orbit. On integers a difference can vanish exactly.
 
     Args:
-        state: where the orbit is when it is kicked, [N]; for the damage of a cycle, a state of it.
-        kick: in LSB. One LSB is a larger part of the threshold at few bits: to compare widths, kick by the same share
-            of theta as well.
+        state: where the orbit is when it is kicked, [width]; for the damage of a cycle, a state of it.
+        kick: in LSB (of a program: in codes). One is a larger part of the threshold at few bits: to compare widths,
+            kick by the same share of theta as well.
         neurons: which are kicked; all where it is None.
         steps: T.
 
@@ -72,24 +72,25 @@ def damage(
     u = network.checked(state)
     if u.ndim != 1 or steps < 1:
         raise BadInput(
-            f"damage needs one state [{network.neurons}] and at least 1 timestep, not {list(u.shape)}"
+            f"damage needs one state [{network.width}] and at least 1 timestep, not {list(u.shape)}"
         )
-    if not 1 <= kick <= (network.high - network.low) // 2 + 1:
-        raise BadInput(
-            f"a kick must be in 1..{(network.high - network.low) // 2 + 1} LSB, half of the codes, not {kick}"
-        )
+    most = int((network.highs - network.lows)[network.membranes].min()) // 2 + 1
+    if not 1 <= kick <= most:
+        raise BadInput(f"a kick must be in 1..{most} LSB, half of the codes, not {kick}")
     kicked = np.arange(network.neurons) if neurons is None else np.asarray(neurons, np.int64).reshape(-1)
     if not kicked.size or int(kicked.min()) < 0 or int(kicked.max()) >= network.neurons:
         raise BadInput(f"neurons must be in 0..{network.neurons - 1}, at least one, not {kicked.tolist()}")
     copies = np.tile(u, (len(kicked) + 1, 1))
-    up = u[kicked] + kick <= network.high
-    copies[np.arange(len(kicked)), kicked] += np.where(up, kick, -kick)
+    places = network.membranes[kicked]
+    up = u[places] + kick <= network.highs[places]
+    copies[np.arange(len(kicked)), places] += np.where(up, kick, -kick)
+    copies = network.completed(copies)
     seen = np.empty((3, steps + 1))
     merged = np.full(len(kicked), -1, np.int64)
     for t in range(steps + 1):
-        apart = np.abs(copies[:-1] - copies[-1])
+        apart = np.abs(copies[:-1] - copies[-1])[:, network.membranes]
         sends = network.spikes(copies)
         seen[:, t] = (apart > 0).sum(1).mean(), (sends[:-1] != sends[-1]).mean(), apart.sum(1).mean()
-        merged[(merged < 0) & ~apart.any(1)] = t
+        merged[(merged < 0) & (copies[:-1] == copies[-1]).all(1)] = t
         copies = advance(network, copies, 1, phase + t)
     return Damage(kicked, kick, seen[0], seen[1], seen[2], merged)

@@ -6,27 +6,23 @@ which states are compared.
 
 from __future__ import annotations
 
-import ctypes
+import math
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..errors import BadInput
-from ..native import default_threads, load
-from ..native.find import compiler
-from .kernel import kernel
-from .network import IntegerNetwork, Ints
+from ..native import default_threads
+from .compiled import compiled
+from .cycles import Indices, cycles_of
+from .map import Ints, Map
 from .words import canonical, name_of
 
 MOST_STATES = 1 << 26
-_INT = ctypes.c_int64
-_PART = 1 << 18  # states at a time without a compiler
-
-Indices = NDArray[np.uint32]
+_PART = 1 << 18  # states at a time without the compiled way
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +40,7 @@ class StateGraph:
         longest: the longest transient into each, [K].
     """
 
-    network: IntegerNetwork
+    network: Map
     successors: Indices
     labels: Indices
     transients: Indices
@@ -114,22 +110,30 @@ class StateGraph:
         )
 
 
-def state_of(network: IntegerNetwork, index: ArrayLike) -> tuple[Ints, Ints]:
-    """States [..., N] and phases [...] of indices [...]."""
+def _digits(network: Map) -> tuple[Ints, Ints, Ints]:
+    """Which integers of a state are free, how many values each has, and what one of each counts in an index."""
+    choices = np.array(network.choices, np.int64)
+    counts = np.concatenate([np.cumprod(choices[:0:-1])[::-1], [1]])
+    return np.flatnonzero(~network.derived), choices, counts.astype(np.int64)
+
+
+def state_of(network: Map, index: ArrayLike) -> tuple[Ints, Ints]:
+    """States [..., width] and phases [...] of indices [...]."""
     at = np.asarray(index, np.int64)
-    digits = network.bits * np.arange(network.neurons - 1, -1, -1)
-    codes = (at[..., None] >> digits) & ((1 << network.bits) - 1)
-    return codes + network.low, at >> network.bits * network.neurons
+    free, choices, counts = _digits(network)
+    made = np.zeros((*at.shape, network.width), np.int64)
+    made[..., free] = at[..., None] // counts % choices + network.lows[free]
+    return network.completed(made), at // int(counts[0] * choices[0])
 
 
-def index_of(network: IntegerNetwork, state: ArrayLike, phase: ArrayLike = 0) -> Ints:
-    """Indices [...] of states [..., N] at phases of the drive."""
-    digits = network.bits * np.arange(network.neurons - 1, -1, -1)
-    codes = network.checked(state) - network.low
-    return (codes << digits).sum(-1) + (np.asarray(phase, np.int64) << network.bits * network.neurons)
+def index_of(network: Map, state: ArrayLike, phase: ArrayLike = 0) -> Ints:
+    """Indices [...] of states [..., width] at phases of the drive."""
+    free, choices, counts = _digits(network)
+    codes = (network.checked(state) - network.lows)[..., free]
+    return codes @ counts + np.asarray(phase, np.int64) * int(counts[0] * choices[0])
 
 
-def attractors(network: IntegerNetwork, *, threads: int | None = None) -> StateGraph:
+def attractors(network: Map, *, threads: int | None = None) -> StateGraph:
     """Enumerate the whole map: every attractor there is, exactly.
 
     Raises:
@@ -137,77 +141,34 @@ def attractors(network: IntegerNetwork, *, threads: int | None = None) -> StateG
     """
     if network.size > MOST_STATES:
         raise BadInput(
-            f"all states can be enumerated up to 2^26 = {MOST_STATES:,}, but {network.neurons} neurons of "
-            f"{network.bits} bits have {_power(network)}; follow single states with orbit, or sample with basins"
+            f"all states can be enumerated up to 2^26 = {MOST_STATES:,}, but this network has {counted(network)}; "
+            "follow single states with orbit, or sample with basins"
         )
     following = successors(network, threads=threads)
-    return StateGraph(network, following, *_cycles(following))
+    return StateGraph(network, following, *cycles_of(following))
 
 
-def _power(network: IntegerNetwork) -> str:
+def counted(network: Map) -> str:
+    """How many states a network has, in words."""
     times = f"{network.phases} * " if network.phases > 1 else ""
-    return f"{times}2^{network.bits * network.neurons}"
+    choices = network.choices
+    if all(c & (c - 1) == 0 for c in choices):
+        return f"{times}2^{sum(c.bit_length() - 1 for c in choices)} states"
+    return f"about 2^{math.log2(network.size):.0f} states"
 
 
-def successors(network: IntegerNetwork, *, threads: int | None = None) -> Indices:
+def successors(network: Map, *, threads: int | None = None) -> Indices:
     """The index of every state's successor, [M]."""
-    made = kernel(network)
-    if made is not None:
-        return made.successors(default_threads() if threads is None else threads)
+    many = default_threads() if threads is None else threads
+    made = compiled(network)
+    if made is not None and (whole := made.successors(many)) is not None:
+        return whole
     each = network.size // network.phases
     following = np.empty(network.size, np.uint32)
     for phase in range(network.phases):
         for start in range(0, each, _PART):
             index = np.arange(start, min(each, start + _PART))
-            after = network.step(state_of(network, index)[0], phase)
+            states = state_of(network, index)[0]
+            after = network.step(states, phase) if made is None else made.advance(states, 1, phase, many)
             following[phase * each + index] = index_of(network, after, (phase + 1) % network.phases)
     return following
-
-
-def _cycles(following: Indices) -> tuple[Indices, Indices, Ints, Ints, Ints, Ints]:
-    """Labels, transients, and of each cycle its least state, period, basin and longest transient."""
-    cc = compiler()
-    if cc is None:
-        labels, transients = by_images(following)
-        count = int(labels.max()) + 1
-        on = transients == 0
-        least = np.full(count, len(following), np.int64)
-        np.minimum.at(least, labels[on], np.flatnonzero(on))
-        longest = np.zeros(count, np.int64)
-        np.maximum.at(longest, labels, transients)
-        basins = np.bincount(labels, minlength=count)
-        return labels, transients, least, np.bincount(labels[on], minlength=count), basins, longest
-    library, size = load(Path(__file__).with_name("graph.c").read_text("utf-8"), cc), len(following)
-    library.strip.restype = library.cycles.restype = _INT
-    labels, order, transients = (np.empty(size, np.uint32) for _ in range(3))
-    at = lambda a: ctypes.c_void_p(a.ctypes.data)  # noqa: E731
-    library.in_degrees(_INT(size), at(following), at(labels))
-    stripped = library.strip(_INT(size), at(following), at(labels), at(order))
-    count = library.cycles(_INT(size), at(following), at(labels), at(transients))
-    library.climb(_INT(stripped), at(following), at(order), at(labels), at(transients))
-    least, periods, basins, longest = (np.zeros(count, np.int64) for _ in range(4))
-    library.describe(_INT(size), at(labels), at(transients), at(least), at(periods), at(basins), at(longest))
-    return labels, transients, least, periods, basins, longest
-
-
-def by_images(following: Indices) -> tuple[Indices, Indices]:
-    """Labels and transients by repeated images of the whole set: plain numpy, the oracle of the compiled way."""
-    after, size = following.astype(np.int64), len(following)
-    inside, image = np.arange(size), np.unique(after)
-    while len(image) < len(inside):
-        inside, image = image, np.unique(after[image])
-    least = inside.copy()  # of each cyclic state: the least state of its cycle, seen so far
-    jump = after[inside]
-    place = np.full(size, -1)
-    place[inside] = np.arange(len(inside))
-    for _ in range(max(1, len(inside).bit_length())):  # pointer doubling
-        least = np.minimum(least, least[place[jump]])
-        jump = jump[place[jump]]
-    labels, transients = np.zeros(size, np.int64), np.full(size, -1, np.int64)
-    labels[inside] = np.unique(least, return_inverse=True)[1].reshape(-1)
-    transients[inside] = 0
-    while (waiting := np.flatnonzero(transients < 0)).size:
-        ready = waiting[transients[after[waiting]] >= 0]
-        labels[ready] = labels[after[ready]]
-        transients[ready] = transients[after[ready]] + 1
-    return labels.astype(np.uint32), transients.astype(np.uint32)

@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RangeExceeded
-from ..native import default_threads, load, split
+from ..native import load, split
 from ..native.find import Compiler, compiler
 from ..ops import Body, intervals
 from ..ops.body import Instruction
 from ..ops.c import helpers, render
 from ..ops.interpret import live
-from .network import IntegerNetwork, Ints
+from .map import Ints
+from .network import IntegerNetwork
 from .packing import aligned, four_by_four, six_by_six
 
 _LANES = (("int16_t", np.int16), ("int32_t", np.int32), ("int64_t", np.int64))
@@ -59,6 +60,11 @@ class Kernel:
     block: int
     _arrays: tuple[NDArray[Any], ...]  # kept alive: the struct points into them
     _struct: _Network
+
+    @property
+    def chunk(self) -> int:
+        """Timesteps of one state between two looks at Ctrl-C."""
+        return CHUNK
 
     @property
     def net(self) -> Any:
@@ -125,22 +131,6 @@ def kernel(network: IntegerNetwork) -> Kernel | None:
         made = _kernel(network, cc)
         object.__setattr__(network, "_kernel", made)
     return made
-
-
-def advance(
-    network: IntegerNetwork, states: Ints, steps: int, phase: int = 0, *, threads: int | None = None
-) -> Ints:
-    """States [B, N] after so many timesteps: as `run(...).states[-1]`, by compiled code where there is a compiler."""
-    u = network.checked(states)
-    made = kernel(network)
-    if made is not None and steps > 0:
-        flat = made.advance(
-            u.reshape(-1, network.neurons), steps, phase, default_threads() if threads is None else threads
-        )
-        return flat.reshape(u.shape)
-    for t in range(steps):
-        u = network.step(u, phase + t)
-    return u
 
 
 def _kernel(network: IntegerNetwork, cc: Compiler) -> Kernel:
@@ -248,4 +238,9 @@ typedef {lane} lane;
 #define LOW ({codec.low})
 #define BITS {codec.bits}
 """
-    return head + text + Path(__file__).with_name("step.c").read_text("utf-8")
+    return head + text + loops("step.c") + loops("walk.c")
+
+
+def loops(name: str) -> str:
+    """C that is not generated."""
+    return Path(__file__).with_name(name).read_text("utf-8")

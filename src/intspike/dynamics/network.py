@@ -19,8 +19,8 @@ from ..ir import Dense, Edge, Input, Join, Neuron, Program, Readout, frozen
 from ..neuron import IF, LIF
 from ..neuron.constants import constants
 from ..ops import Body, Form, Shift, Uniform, step_many, trace
+from .map import Ints, Map, integers, shown
 
-Ints = NDArray[np.int64]
 Overflow = Literal["saturate", "wrap"]
 Reset = Literal["none", "zero", "subtract"]
 
@@ -28,7 +28,7 @@ _MOST_NEURONS = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
-class IntegerNetwork:
+class IntegerNetwork(Map):
     """u(t+1) = store(leak(reset(u(t), s(t))) + weights @ s(t) + drive(t)),  s(t) = [u(t) >= threshold].
 
     Attributes:
@@ -57,7 +57,7 @@ class IntegerNetwork:
     drive: Any = 0
 
     def __post_init__(self) -> None:
-        weights = _integers("weights", self.weights)
+        weights = integers("weights", self.weights)
         n = len(weights) if weights.ndim else 0
         if weights.shape != (n, n) or not 1 <= n <= _MOST_NEURONS:
             raise BadInput(f"weights must be [N, N] with N in 1..{_MOST_NEURONS}, not {list(weights.shape)}")
@@ -72,29 +72,29 @@ class IntegerNetwork:
             raise BadInput(f"bits must be an integer in 1..16, not {self.bits!r}")
         if self.leak is not None and not (isinstance(self.leak, int) and 0 <= self.leak <= 15):
             raise BadInput(f"leak must be None or a shift in 0..15, not {self.leak!r}")
-        theta = _integers("threshold", self.threshold)
+        theta = integers("threshold", self.threshold)
         if theta.shape not in ((), (n,)) or int(theta.min()) < 1 or int(theta.max()) >= 1 << 31:
             raise BadInput(
                 f"threshold must be one integer or [{n}], each in 1..2^31-1 so that rest (0) does not fire, not "
-                f"{_shown(theta)}"
+                f"{shown(theta)}"
             )
-        drive = _integers("drive", self.drive)
+        drive = integers("drive", self.drive)
         drive = np.broadcast_to(drive, (1, n)) if drive.ndim == 0 or drive.shape == (n,) else drive
         if drive.ndim != 2 or drive.shape[1] != n or not len(drive) or int(np.abs(drive).max()) >= 1 << 31:
             raise BadInput(
-                f"drive must be one integer, [{n}] or [P, {n}] of 32 bits, not {_shown(np.asarray(self.drive))}"
+                f"drive must be one integer, [{n}] or [P, {n}] of 32 bits, not {shown(np.asarray(self.drive))}"
             )
         for name, a in (("weights", weights), ("threshold", np.broadcast_to(theta, (n,))), ("drive", drive)):
             object.__setattr__(self, name, frozen(a))
 
     # --- what it is ---------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def neurons(self) -> int:
         """N."""
         return len(self.weights)
 
-    @property
+    @cached_property
     def phases(self) -> int:
         """P, the period of the drive; 1 where it is constant."""
         return len(self.drive)
@@ -109,10 +109,46 @@ class IntegerNetwork:
         """The highest code."""
         return self.low + (1 << self.bits) - 1
 
-    @property
-    def size(self) -> int:
-        """How many states exist, the phase of the drive included: P * 2^(bits * N)."""
-        return self.phases << (self.bits * self.neurons)
+    @cached_property
+    def lows(self) -> Ints:
+        """`low`, [N]."""
+        return np.full(self.neurons, self.low)
+
+    @cached_property
+    def highs(self) -> Ints:
+        """`high`, [N]."""
+        return np.full(self.neurons, self.high)
+
+    @cached_property
+    def derived(self) -> NDArray[np.bool_]:
+        """None: a state is the membrane potentials."""
+        return np.zeros(self.neurons, bool)
+
+    @cached_property
+    def membranes(self) -> Ints:
+        """All of them."""
+        return np.arange(self.neurons)
+
+    @cached_property
+    def driven(self) -> bool:
+        """Whether the drive is anything but 0."""
+        return bool(self.drive.any())
+
+    @cached_property
+    def saturates(self) -> bool:
+        """Whether what leaves the codes is held at their ends."""
+        return self.overflow == "saturate"
+
+    @cached_property
+    def settling(self) -> int:
+        """Timesteps in which the leak alone takes the highest code into the dead zone, by iteration; without a leak,
+        or with one that forgets everything, 1."""
+        if not self.leak:
+            return 1
+        u, steps = self.high, 0
+        while u >> self.leak:
+            u, steps = u - (u >> self.leak), steps + 1
+        return max(1, steps)
 
     @cached_property
     def body(self) -> Body:
@@ -138,15 +174,6 @@ class IntegerNetwork:
 
     # --- running it ---------------------------------------------------------------------------------------------
 
-    def rest(self, *batch: int) -> Ints:
-        """The state of zeros, [*batch, N]."""
-        return np.zeros((*batch, self.neurons), np.int64)
-
-    def random_states(self, count: int, seed: int = 0) -> Ints:
-        """States drawn uniformly from all codes, [count, N]."""
-        drawn = np.random.default_rng(seed)
-        return drawn.integers(self.low, self.high, (count, self.neurons), endpoint=True)
-
     def spikes(self, state: ArrayLike) -> Ints:
         """s = [state >= threshold], of states [..., N]."""
         return (self.checked(state) >= self.threshold).astype(np.int64)
@@ -158,36 +185,9 @@ class IntegerNetwork:
         current = s @ self.weights.T + self.drive[phase % self.phases]
         return step_many(self.body, current, {"u": u}, s, self.parameters, np.arange(self.neurons)).codes["u"]
 
-    def run(self, state: ArrayLike | None = None, steps: int = 1000, phase: int = 0) -> Run:
-        """Every state and spike of the timesteps that follow, by the definition.
-
-        Args:
-            state: where it starts, [..., N]; rest where it is None.
-            steps: T.
-            phase: of the drive at the first timestep.
-        """
-        if steps < 1:
-            raise BadInput(f"steps must be at least 1, not {steps}")
-        u = self.rest() if state is None else self.checked(state)
-        states = np.empty((steps, *u.shape), np.int64)
-        for t in range(steps):
-            states[t] = u = self.step(u, phase + t)
-        return Run(states, (states >= self.threshold).astype(np.uint8))
-
-    def checked(self, state: ArrayLike) -> Ints:
-        """States [..., N] as int64.
-
-        Raises:
-            BadInput: another shape, or a value that is no code.
-        """
-        u = _integers("a state", state)
-        if u.ndim < 1 or u.shape[-1] != self.neurons:
-            raise BadInput(f"a state must be [..., {self.neurons}], not {list(u.shape)}")
-        if u.size and (int(u.min()) < self.low or int(u.max()) > self.high):
-            raise BadInput(
-                f"a state must hold codes {self.low}..{self.high}, not {int(u.min())}..{int(u.max())}"
-            )
-        return u
+    def completed(self, state: Ints) -> Ints:
+        """The states themselves."""
+        return state
 
     def program(self) -> Program:
         """The network as an integer program: the drive comes in, the recurrence is a delay edge.
@@ -225,27 +225,3 @@ class IntegerNetwork:
     def drive_for(self, steps: int) -> Ints:
         """The input that the program takes for so many timesteps, [T, 1, N]."""
         return self.drive[np.arange(steps) % self.phases][:, None, :]
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """What the timesteps after a start left.
-
-    Attributes:
-        states: membrane potentials [T, ..., N] (int64); those of the start are not among them.
-        spikes: [T, ..., N] (uint8).
-    """
-
-    states: Ints
-    spikes: NDArray[np.uint8]
-
-
-def _integers(name: str, x: ArrayLike) -> Ints:
-    a = np.asarray(x)
-    if a.dtype.kind not in "iub" or a.size == 0:
-        raise BadInput(f"{name} must be integers, at least one, not {_shown(a)}")
-    return a.astype(np.int64)
-
-
-def _shown(a: NDArray[Any]) -> str:
-    return repr(a.tolist()) if a.size <= 4 else f"{a.dtype} {list(a.shape)}"

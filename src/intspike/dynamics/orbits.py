@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import BadInput
-from .kernel import CHUNK, Kernel, kernel
-from .network import IntegerNetwork, Ints
+from .compiled import Compiled, compiled
+from .map import Ints, Map
 from .words import canonical, name_of
 
 MOST_WORD = 1 << 27  # spikes of a cycle that are looked at together
@@ -22,7 +22,7 @@ class Cycle:
 
     Attributes:
         period: lambda, timesteps until the whole state recurs, the phase of the drive included.
-        state: its least state at phase 0, compared neuron by neuron, [N].
+        state: its least state at phase 0, compared integer by integer, [width].
         id: stands for that state; equal for orbits of one network that end in the same cycle.
         spikes: what it sends from there on, [period, N] (uint8).
         rails: share of its codes at an end of the codes (the low end only where it is not rest).
@@ -79,13 +79,11 @@ class Orbit:
         return self.cycle is not None
 
 
-def orbit(
-    network: IntegerNetwork, state: ArrayLike | None = None, budget: int = 100_000, phase: int = 0
-) -> Orbit:
+def orbit(network: Map, state: ArrayLike | None = None, budget: int = 100_000, phase: int = 0) -> Orbit:
     """Follow a state until it recurs.
 
     Args:
-        state: [N]; rest where it is None.
+        state: [width]; rest where it is None.
         budget: the longest transient and period together that are resolved, in timesteps; about three times as many
             are run at most.
         phase: of the drive at the first timestep.
@@ -98,11 +96,11 @@ def orbit(
     """
     u = network.rest() if state is None else network.checked(state)
     if u.ndim != 1:
-        raise BadInput(f"an orbit starts from one state [{network.neurons}], not {list(u.shape)}")
+        raise BadInput(f"an orbit starts from one state [{network.width}], not {list(u.shape)}")
     if not isinstance(budget, int) or budget < 1:
         raise BadInput(f"a budget must be at least 1 timestep, not {budget!r}")
     phase %= network.phases
-    made = kernel(network)
+    made = compiled(network)
     walker = _Compiled(made) if made is not None else _Plain(network)
     period = walker.period(u, phase, budget)
     if period is None:
@@ -120,21 +118,21 @@ def orbit(
     return Orbit(budget, transient, Cycle(period, least, name_of(least), spikes, rails / spikes.size))
 
 
-def raster(network: IntegerNetwork, state: ArrayLike | None = None, steps: int = 1000) -> NDArray[np.uint8]:
+def raster(network: Map, state: ArrayLike | None = None, steps: int = 1000) -> NDArray[np.uint8]:
     """The spikes of a state and those that follow, [T, N], from phase 0 of the drive on."""
     u = network.rest() if state is None else network.checked(state)
     if u.ndim != 1 or steps < 1:
         raise BadInput(
-            f"a raster is of one state [{network.neurons}] and at least 1 timestep, not {list(u.shape)} and {steps}"
+            f"a raster is of one state [{network.width}] and at least 1 timestep, not {list(u.shape)} and {steps}"
         )
-    made = kernel(network)
+    made = compiled(network)
     return (_Compiled(made) if made is not None else _Plain(network)).sent(u, steps)[0]
 
 
 class _Compiled:
     """Steps of compiled code, in portions, so that Ctrl-C is heard."""
 
-    def __init__(self, made: Kernel):
+    def __init__(self, made: Compiled):
         self.made, self.network = made, made.network
 
     def period(self, u: Ints, phase: int, budget: int) -> int | None:
@@ -144,11 +142,11 @@ class _Compiled:
             left = _left(int(at[0]), int(at[1]), budget)
             found = self.made.library.brent(
                 self.made.net, ctypes.c_void_p(buffers.ctypes.data), ctypes.c_void_p(at.ctypes.data),
-                ctypes.c_int64(min(left, CHUNK)),
+                ctypes.c_int64(min(left, self.made.chunk)),
             )  # fmt: skip
             if found:
                 return int(at[1])
-            if left <= CHUNK:
+            if left <= self.made.chunk:
                 return None
 
     def _follow(
@@ -163,12 +161,12 @@ class _Compiled:
 
     def transient(self, u: Ints, phase: int, period: int, most: int) -> tuple[int | None, Ints]:
         ahead = self.made.buffers(u)
-        for begun in range(0, period, CHUNK):
-            self._follow(ahead, (phase + begun) % self.network.phases, min(CHUNK, period - begun))
+        for begun in range(0, period, self.made.chunk):
+            self._follow(ahead, (phase + begun) % self.network.phases, min(self.made.chunk, period - begun))
         buffers = self.made.buffers(u, ahead[0, : len(u)].astype(np.int64))
         done = 0
         while done <= most:
-            portion = min(CHUNK, most - done)
+            portion = min(self.made.chunk, most - done)
             met = self.made.library.meet(
                 self.made.net, ctypes.c_void_p(buffers.ctypes.data),
                 ctypes.c_int64((phase + done) % self.network.phases), ctypes.c_int64(portion),
@@ -181,16 +179,16 @@ class _Compiled:
     def least(self, first: Ints, phase: int, period: int) -> Ints:
         buffers = self.made.buffers(first)
         least, seen = buffers[0, : len(first)].copy(), 0
-        for begun in range(0, period, CHUNK):
+        for begun in range(0, period, self.made.chunk):
             at = (phase + begun) % self.network.phases
-            seen = self._follow(buffers, at, min(CHUNK, period - begun), least=least, seen=seen)
+            seen = self._follow(buffers, at, min(self.made.chunk, period - begun), least=least, seen=seen)
         return least.astype(np.int64)
 
     def sent(self, first: Ints, period: int) -> tuple[NDArray[np.uint8], int]:
         words, rails = np.empty((period, self.network.neurons), np.uint8), np.zeros(1, np.int64)
         buffers = self.made.buffers(first)
-        for begun in range(0, period, CHUNK):
-            count = min(CHUNK, period - begun)
+        for begun in range(0, period, self.made.chunk):
+            count = min(self.made.chunk, period - begun)
             at = begun % self.network.phases
             self._follow(buffers, at, count, words[begun : begun + count], rails=rails)
         return words, int(rails[0])
@@ -209,7 +207,7 @@ def _left(power: int, since: int, budget: int) -> int:
 class _Plain:
     """The same by the definition, without a compiler."""
 
-    def __init__(self, network: IntegerNetwork):
+    def __init__(self, network: Map):
         self.network = network
 
     def period(self, u: Ints, phase: int, budget: int) -> int | None:
@@ -243,5 +241,4 @@ class _Plain:
 
     def sent(self, first: Ints, period: int) -> tuple[NDArray[np.uint8], int]:
         states = self._states(first, 0, period)
-        ends = (states == self.network.high) | ((states == self.network.low) & (self.network.low < 0))
-        return self.network.spikes(states).astype(np.uint8), int(ends.sum())
+        return self.network.spikes(states).astype(np.uint8), int(self.network.at_ends(states).sum())

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ..errors import BadInput
+from .map import Map
 from .network import IntegerNetwork
 from .orbits import Orbit
 
@@ -45,7 +46,7 @@ class Regime:
         return f"{words}, long transient" if self.long_transient else words
 
 
-def classify(network: IntegerNetwork, orbit: Orbit) -> Regime:
+def classify(network: Map, orbit: Orbit) -> Regime:
     """The regime of an orbit, decided in this order.
 
     unresolved within the budget: no state recurred. quiescent: no spike on the cycle; (zero) where the cycle is the
@@ -58,9 +59,9 @@ def classify(network: IntegerNetwork, orbit: Orbit) -> Regime:
     cycle = orbit.cycle
     long = orbit.transient > LONG * settling_time(network)
     if not cycle.spikes.any():
-        at_zero = cycle.period == network.phases and not cycle.state.any() and not network.drive.any()
+        at_zero = cycle.period == network.phases and not cycle.state.any() and not network.driven
         return Regime("quiescent (zero)" if at_zero else "quiescent (dead zone)", None, long)
-    at_ends = network.overflow == "saturate" and cycle.rails >= SATURATED_RAILS
+    at_ends = network.saturates and cycle.rails >= SATURATED_RAILS
     p = cycle.spike_period
     period = None if p == 1 else p
     if cycle.rate >= SATURATED_RATE or at_ends:
@@ -68,15 +69,9 @@ def classify(network: IntegerNetwork, orbit: Orbit) -> Regime:
     return Regime("limit cycle" if period else "active steady state", period, long)
 
 
-def settling_time(network: IntegerNetwork) -> int:
-    """Timesteps in which the leak alone takes the highest code into the dead zone, by iteration; without a leak, or
-    with one that forgets everything, 1."""
-    if not network.leak:
-        return 1
-    u, steps = network.high, 0
-    while u >> network.leak:
-        u, steps = u - (u >> network.leak), steps + 1
-    return max(1, steps)
+def settling_time(network: Map) -> int:
+    """Timesteps in which the leak alone takes every code to where it stays, at least 1."""
+    return network.settling
 
 
 def dead_zone(network: IntegerNetwork) -> tuple[int, int]:

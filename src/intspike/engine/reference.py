@@ -65,15 +65,15 @@ class Session:
             n.name: np.zeros(shape[n.name], np.int64) for n in self.program if isinstance(n, Integrator)
         }
         self.readout: Ints | None = None
-        self._past: dict[str, deque[Ints]] = {}
+        self.past: dict[str, deque[Ints]] = {}
         for n in self.program:
             for e in n.edges:
                 if e.delay:
                     longest = (
-                        max(e.delay, self._past[e.source].maxlen or 0) if e.source in self._past else e.delay
+                        max(e.delay, self.past[e.source].maxlen or 0) if e.source in self.past else e.delay
                     )
                     zeros = [np.zeros(shape[e.source], np.int64)] * longest
-                    self._past[e.source] = deque(zeros, maxlen=longest)
+                    self.past[e.source] = deque(zeros, maxlen=longest)
 
     def step(self, x: Ints, static: bool = False) -> Mapping[str, Ints]:
         """One timestep on inputs [B, *shape]; returns every node's output.
@@ -92,13 +92,13 @@ class Session:
                 continue
             self.values[n.name] = self._node(n, x)
             self._assert_range(n, self._ranges[n.name])
-        for name, past in self._past.items():
+        for name, past in self.past.items():
             past.append(self.values[name])
         self.t += 1
         return self.values
 
     def _read(self, e: Edge) -> Ints:
-        return self._past[e.source][-e.delay] if e.delay else self.values[e.source]
+        return self.past[e.source][-e.delay] if e.delay else self.values[e.source]
 
     def _node(self, n: Node, x: Ints) -> Ints:
         match n:
