@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from intspike.cli import app
 from intspike.errors import BadInput
 from intspike.quant import QuantConfig, UniformState
-from intspike.study.drift.cells import DriftCell, full_precision, grid
+from intspike.study.drift.cells import PARTS, DriftCell, full_precision, grid
 from intspike.study.drift.claims import CLAIMS, trends
 from intspike.study.drift.diagnostic import diagnostics
 from intspike.study.drift.options import Options
@@ -35,6 +35,28 @@ BASE = DriftCell(
 
 def cells(seeds: int = 1) -> list[DriftCell]:
     return grid(BASE, seeds, (2, 4, 8), (2.0, 5.0), (1, 2, 4), 10.0)
+
+
+def test_a_part_is_the_whole_grid_without_the_others():
+    bits, clips, states = (2, 4), (2.0,), (1, 4)
+    whole = grid(BASE, 2, bits, clips, states, 10.0)
+    parts = {p: grid(BASE, 2, bits, clips, states, 10.0, (p,)) for p in PARTS}
+    assert set().union(*map(set, parts.values())) == set(whole)
+    for part, cells in parts.items():
+        assert all(c in whole for c in cells)
+        quantized = [c for c in cells if c.scheme in ("ptq", "qat")]
+        assert quantized
+        assert all(c.integer == (part in ("both", "near")) for c in quantized)
+        assert {c.scheme for c in cells} >= {"fp", "continued"}
+    assert not any(c.teacher for c in parts["both"])
+    assert all(c.state_bits is None for c in parts["weights"])
+    assert all(c.weight_bits is None for c in parts["states"])
+
+
+@pytest.mark.parametrize("parts", [(), ("weights", "weights"), ("weight",)])
+def test_other_parts_are_refused(parts):
+    with pytest.raises(BadInput, match="--parts must be some of weights, states, both, near, each once"):
+        Options(parts=parts)
 
 
 # ---------------------------------------------------------------- the grid

@@ -36,6 +36,12 @@ STATES: Mapping[StateKind, tuple[Scheme, ...]] = {
     "learned": ("qat",),
 }
 TEACHERS: tuple[Teacher, ...] = ("emd", "paired")
+PARTS: Mapping[str, str] = {
+    "weights": "weights alone",
+    "states": "membrane potentials alone",
+    "both": "both at 4 bits",
+    "near": "both, trained near full precision",
+}
 BOTH = 4  # bits of the networks that are compared whole
 
 
@@ -160,6 +166,7 @@ def grid(
     clips: Sequence[float],
     state_bits: Sequence[int],
     strength: float,
+    parts: Sequence[str] = tuple(PARTS),
 ) -> list[DriftCell]:
     """All cells, one seed after the other.
 
@@ -167,11 +174,12 @@ def grid(
         base: what all cells share.
         clips: ranges of weights, in standard deviations; every quantizer is studied at each and at its own.
         strength: weight of the distance in the loss of networks with a teacher.
+        parts: of `PARTS`.
     """
     cells = [
         cell
         for seed in range(seeds)
-        for cell in _of_seed(replace(base, seed=seed), weight_bits, clips, state_bits, strength)
+        for cell in _of_seed(replace(base, seed=seed), weight_bits, clips, state_bits, strength, parts)
     ]
     return list(dict.fromkeys(cells))
 
@@ -182,11 +190,32 @@ def _of_seed(
     clips: Sequence[float],
     state_bits: Sequence[int],
     strength: float,
+    parts: Sequence[str],
 ) -> Iterator[DriftCell]:
     yield full_precision(base)
     yield replace(
         full_precision(base), scheme="continued", quantized_learning_rate=base.quantized_learning_rate
     )
+    if "weights" in parts:
+        yield from _weights(base, weight_bits, clips)
+    if "states" in parts:
+        yield from _states(base, state_bits)
+    if "both" in parts:
+        for state, schemes in STATES.items():
+            for scheme in schemes:
+                yield replace(
+                    base, scheme=scheme, weight="uniform", weight_bits=BOTH, state=state, state_bits=BOTH
+                )
+    if "near" in parts:
+        for bits in (BOTH, 2):
+            plain = replace(
+                base, scheme="qat", weight="uniform", weight_bits=bits, state="threshold-centred", state_bits=bits
+            )  # fmt: skip
+            yield plain
+            yield from (replace(plain, teacher=t, strength=strength) for t in TEACHERS)
+
+
+def _weights(base: DriftCell, weight_bits: Sequence[int], clips: Sequence[float]) -> Iterator[DriftCell]:
     for weight, schemes in WEIGHTS.items():
         for bits in weight_bits:
             if weight == "lq-net" and bits not in LQNet.WIDTHS:
@@ -194,20 +223,12 @@ def _of_seed(
             for clip in (None, *clips):
                 for scheme in schemes:
                     yield replace(base, scheme=scheme, weight=weight, weight_bits=bits, clip=clip, stores="")
+
+
+def _states(base: DriftCell, state_bits: Sequence[int]) -> Iterator[DriftCell]:
     for state, schemes in STATES.items():
         for bits in state_bits:
             if state == "uniform-signed" and bits == 1:
                 continue  # a code below rest and rest: nothing could integrate
             for scheme in schemes:
                 yield replace(base, scheme=scheme, state=state, state_bits=bits)
-    for state, schemes in STATES.items():
-        for scheme in schemes:
-            yield replace(
-                base, scheme=scheme, weight="uniform", weight_bits=BOTH, state=state, state_bits=BOTH
-            )
-    for bits in (BOTH, 2):
-        plain = replace(
-            base, scheme="qat", weight="uniform", weight_bits=bits, state="threshold-centred", state_bits=bits
-        )
-        yield plain
-        yield from (replace(plain, teacher=t, strength=strength) for t in TEACHERS)

@@ -20,6 +20,9 @@ def drift(
     model: Annotated[
         str | None, typer.Option(help="squat-fmnist, spiking-cnn, sew-resnet-8, sew-resnet-18, or yours")
     ] = None,
+    parts: Annotated[
+        str, typer.Option(help="what is quantized: weights, states, both, near (full precision)")
+    ] = "weights,states,both,near",
     seeds: Annotated[int, typer.Option(help="how many, from 0")] = 3,
     epochs: Annotated[int, typer.Option(help="of each training")] = 4,
     weight_bits: Annotated[str, typer.Option(help="of weights, 2..8")] = "2,3,4,8",
@@ -66,9 +69,9 @@ def drift(
     from .tables import tables as tables_of
 
     options = Options(
-        dataset, model, seeds, epochs, numbers(weight_bits, "weight-bits", int), numbers(clips, "clips", float),
-        numbers(state_bits, "state-bits", int), strength, codec, subset, timesteps, batch_size, learning_rate,
-        quantized_learning_rate, augment, data,
+        dataset, model, numbers(parts, "parts", str), seeds, epochs, numbers(weight_bits, "weight-bits", int),
+        numbers(clips, "clips", float), numbers(state_bits, "state-bits", int), strength, codec, subset, timesteps,
+        batch_size, learning_rate, quantized_learning_rate, augment, data,
     )  # fmt: skip
     try:
         with Bars(console) as watch:

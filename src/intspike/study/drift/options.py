@@ -10,7 +10,7 @@ from ...errors import BadInput
 from .. import custom
 from ..models import DATASETS, MODELS, Where, build, find, load
 from ..splits import few, fingerprint
-from .cells import DriftCell, grid
+from .cells import PARTS, DriftCell, grid
 
 CODECS = ("after-reset", "before-reset")
 
@@ -21,6 +21,7 @@ class Options:
 
     Attributes:
         dataset, model: registered names; model may be module:function.
+        parts: of `cells.PARTS`, what is quantized.
         seeds: how many, from 0; their full-precision networks are each other's noise floor.
         weight_bits, state_bits: at which quantizers of weights and of states are compared.
         clips: ranges of weights, in standard deviations of a channel.
@@ -31,6 +32,7 @@ class Options:
 
     dataset: str = "fashion-mnist"
     model: str | None = None
+    parts: tuple[str, ...] = tuple(PARTS)
     seeds: int = 3
     epochs: int = 4
     weight_bits: tuple[int, ...] = (2, 3, 4, 8)
@@ -62,6 +64,10 @@ class Options:
         ):
             if not 0 < rate < 100:
                 raise BadInput(f"--{name} must be a positive number below 100, not {rate:g}")
+        unknown = [p for p in self.parts if p not in PARTS]
+        if unknown or not self.parts or len(set(self.parts)) < len(self.parts):
+            given = ",".join(self.parts)
+            raise BadInput(f"--parts must be some of {', '.join(PARTS)}, each once, not {given or 'none'}")
         _check("weight-bits", self.weight_bits, 2, 8, "2,3,4,8")
         _check("state-bits", self.state_bits, 1, 8, "1,2,3,4,8")
         _check("clips", self.clips, 0.01, 1000, "1.5,2.5,5", may_be_none=True)
@@ -85,7 +91,7 @@ class Options:
             if isinstance(value, bool):
                 words.append(f"--{name}" if value else f"--no-{name}")
                 continue
-            shown = ",".join(f"{v:g}" for v in value) if isinstance(value, tuple) else value
+            shown = ",".join(map(_word, value)) if isinstance(value, tuple) else value
             if f.name == "data" and not custom.is_function(self.data):
                 shown = "FOLDER"
             words.append(f"--{name} {shown}" if shown != "" else f'--{name} ""')
@@ -96,6 +102,10 @@ class Options:
         return {
             k: None if isinstance(v, str) and custom.is_function(v) else v for k, v in asdict(self).items()
         }
+
+
+def _word(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _check(
@@ -142,7 +152,7 @@ def cells_of(options: Options) -> tuple[list[DriftCell], Where]:
         subset=options.subset,
         augmented=augmented,
     )
-    return (
-        grid(base, options.seeds, options.weight_bits, options.clips, options.state_bits, options.strength),
-        where,
-    )
+    cells = grid(
+        base, options.seeds, options.weight_bits, options.clips, options.state_bits, options.strength, options.parts
+    )  # fmt: skip
+    return cells, where
