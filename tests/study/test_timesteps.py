@@ -27,9 +27,10 @@ from intspike.study.models import Where, augmentation
 from intspike.study.networks import NETWORK, PROGRAM
 from intspike.study.rows import rows_of
 from intspike.study.timesteps.cells import TimestepCell, grid
+from intspike.study.timesteps.growth import FEWEST, growth
 from intspike.study.timesteps.options import Options
 from intspike.study.timesteps.report import write_study_report
-from intspike.study.timesteps.saturation import chosen_exits, curves, saturations
+from intspike.study.timesteps.saturation import chosen_exits, curves, one_training, saturations
 from intspike.study.timesteps.study import Study, run
 from intspike.study.timesteps.tables import write_tables
 from intspike.study.timesteps.work import samples_of
@@ -248,3 +249,44 @@ def test_digits_are_shifted_but_never_mirrored() -> None:
     assert not digits.flip
     assert augmentation(Where("mnist", None, "spiking-cnn"), False) is None
     assert augmentation(Where("cifar10", None, "sew-resnet-8"), True) == Augment()
+
+
+# ---------------------------------------------------------------- spikes over time
+
+
+@given(
+    st.lists(st.floats(0, 10), max_size=6),
+    st.floats(20, 1e5),
+    st.integers(FEWEST, 30),
+    st.floats(0.01, 1e3),
+)
+def test_spikes_that_settle_grow_on_a_line_and_their_unit_does_not_matter(
+    start: list[float], level: float, steady: int, unit: float
+) -> None:
+    """A start-up below half the level, then the same number at each timestep."""
+    steady += len(start)  # the last half must be settled
+    per_step = [*start, *[level] * steady]
+    found = growth(per_step)
+    assert found is not None
+    assert (found.start, found.timesteps) == (len(start) + 1, len(per_step))
+    assert found.slope == pytest.approx(level)
+    assert found.offset == pytest.approx(sum(start) - len(start) * level, abs=1e-6 * level)
+    assert found.worst < 1e-6
+    scaled = growth([unit * s for s in per_step])
+    assert scaled is not None
+    assert scaled.start == found.start
+
+
+def test_growing_rates_are_no_line_and_few_timesteps_show_none() -> None:
+    assert growth([2.0**t for t in range(12)]) is None
+    assert growth([float(t) for t in range(12)]) is None
+    assert growth([5.0] * (FEWEST - 1)) is None
+    assert growth([0.0] * 10) is None  # silence has no slope to speak of
+
+
+def test_one_training_at_random_t_stands_for_itself() -> None:
+    rights = np.ones((3, 8), bool)
+    random = [done(c, rights) for c in grid(BASE, 1, (None,), ("random-T",), 2e-3, times=(1, 2))]
+    both = [*random, *[done(c, rights) for c in grid(BASE, 1, (None,), ("fixed-T",), 2e-3)]]
+    assert [r.cell.trained for r in one_training(rows_of(random, TimestepCell))] == [(1, 2)]
+    assert [r.cell.trained for r in one_training(rows_of(both, TimestepCell))] == [(4,)]

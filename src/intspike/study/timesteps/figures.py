@@ -9,7 +9,7 @@ import numpy as np
 from ..report.style import Figure, Panel, axis, colour, layout, plain, text
 from ..rows import Row
 from .cells import TimestepCell
-from .saturation import Rows, curves, spiking
+from .saturation import Rows, curves, one_training
 from .tables import Latencies, accuracy_at, ann_energy, mean_at
 
 Place = Callable[[Row[TimestepCell], int], float | None]
@@ -109,9 +109,9 @@ def exits(rows: Rows) -> list[Panel]:
     """Accuracy against the mean number of timesteps that samples ran, a point a margin."""
     data: list[Figure] = []
     names = kinds(rows)
-    for r in spiking(rows).values():
-        first = r.record(min(r.done))["early_exit"] if r.done else None  # each seed has margins of its own
-        if first is None or r.cell.trained != r.cell.tested[-1:]:
+    for r in one_training(rows):
+        first = r.record(min(r.done))["early_exit"]  # each seed has margins of its own
+        if first is None:
             continue
         steps, right = (np.array([e[k] for e in first["test"]]) for k in ("timesteps", "accuracy"))
         data.append(
@@ -128,12 +128,12 @@ def exits(rows: Rows) -> list[Panel]:
     if not data:
         return []
     made = layout(axis("mean timesteps of a sample", rangemode="tozero"), axis("test accuracy (%)"))
-    return [Panel("Early exit, networks trained at the largest T, first seed", data, made, 320)]
+    return [Panel("Early exit, first seed", data, made, 320)]
 
 
 def transients(rows: Rows) -> list[Panel]:
     """Spikes of a sample at each timestep, by layer, of one network: flat behind the start-up means linear in T."""
-    chosen = [r for r in spiking(rows).values() if r.done and r.cell.trained == r.cell.tested[-1:]]
+    chosen = one_training(rows)
     return [_transient(r) for r in chosen[:1] + chosen[-1:] if len(chosen) > 1 or r is chosen[0]]
 
 

@@ -57,6 +57,7 @@ def page_of(finished: Sequence[Finished], latency: Latencies, options: Options) 
             "Start-up",
             "Behind the first timesteps lines are flat: spikes, and what they cost, grow in proportion to T.",
             figures.transients(rows),
+            tables=[tables.growth_table(rows)],
         ),
     ]
     if any(r.failed for r in rows.values()):

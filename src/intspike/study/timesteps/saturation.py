@@ -56,6 +56,13 @@ def curves(rows: Rows) -> dict[str, dict[int, Row[TimestepCell]]]:
     return {name: by_t for name, by_t in made.items() if len(by_t) > 1 or len(_tested(rows)) == 1}
 
 
+def one_training(rows: Rows) -> list[Row[TimestepCell]]:
+    """Finished networks of the training that stands for all T: at the largest T, else at random T."""
+    done = [r for r in spiking(rows).values() if r.done]
+    last = [r for r in done if r.cell.trained == r.cell.tested[-1:]]
+    return last or [r for r in done if len(r.cell.trained) > 1]
+
+
 def _words(c: TimestepCell) -> str:
     return f"T = {c.trained[0]}" if len(c.trained) == 1 else "random T"
 

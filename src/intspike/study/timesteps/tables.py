@@ -15,8 +15,9 @@ from ..report.style import short, size
 from ..report.tables import markdown
 from ..rows import Row, interval_text, rows_of
 from .cells import TimestepCell
+from .growth import growth, spikes_per_step
 from .options import Options
-from .saturation import Exit, Rows, Saturation, chosen_exits, curves, saturations, spiking
+from .saturation import Exit, Rows, Saturation, chosen_exits, curves, one_training, saturations, spiking
 from .work import TABLE
 
 Latencies = Mapping[str, Mapping[str, Any]]
@@ -30,6 +31,7 @@ def tables(rows: Rows, latency: Latencies, options: Options) -> list[Table]:
         costs(rows, latency),
         *artificial(rows),
         exit_table(chosen_exits(rows, options.exit), options),
+        growth_table(rows),
     ]
 
 
@@ -133,6 +135,25 @@ def spikes(r: Row[TimestepCell], t: int) -> float:
     """Spikes of all neurons in an inference of t timesteps, a mean over seeds."""
     each = [sum(sum(x[:t]) for x in r.record(s)["spikes_per_step"].values()) for s in sorted(r.done)]
     return sum(each) / len(each)
+
+
+def growth_table(rows: Rows) -> Table:
+    """Whether spikes grow in proportion to T, and from which timestep on."""
+    lines: list[list[str]] = []
+    for r in one_training(rows):
+        found = growth(spikes_per_step(r))
+        if found is None:
+            lines.append([r.name, "no line", "–", "–", "–"])
+        else:
+            said = (
+                f"t = {found.start}",
+                f"{found.slope:,.1f}",
+                f"{found.offset:+,.1f}",
+                f"{100 * found.worst:.2f}",
+            )
+            lines.append([r.name, *said])
+    heads = ("network", "linear from", "spikes a timestep", "offset, spikes", "worst departure, %")
+    return Table("Spikes of a sample after t timesteps: a line behind the start-up", heads, lines)
 
 
 def exit_table(found: Sequence[Exit], options: Options) -> Table:
