@@ -20,7 +20,7 @@ from ...lower.drift import connections, evaluated
 from ...measure.membranes import MembraneCounts
 from ...nn import Network
 from ..custom import check_fits, is_function, user_model
-from .sides import Inputs, ProgramRunner, Runner
+from .runner import Inputs, ProgramRunner, Runner
 
 
 class NetworkRunner:
