@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 import typer
@@ -21,7 +21,7 @@ from ..data import Dataset
 from ..measure import mean_interval
 from ..nn import Network, quantize
 from ..ops.surrogate import ShiftedArctan
-from ..quant import QuantConfig, ThresholdCentred, Uniform
+from ..quant import LQNet, QuantConfig, ThresholdCentred, Uniform, WeightQuantizer
 from ..quant.state.base import Gradient
 from .folder import write_atomic, write_json
 from .lowbit import EPOCHS, TIMESTEPS, setting
@@ -41,6 +41,7 @@ class Recipe:
         learn_step: weight steps trained as LSQ does.
         scratch: quantized from the first step on, for as many epochs as both trainings have together.
         gradient: where the straight-through gradient of the state is blocked.
+        levels: of the weights: "" (-1, 0, 1 at 2 bits), "full range" (-2..1), "mid rise" (-3, -1, 1, 3), "lq-net".
     """
 
     name: str
@@ -53,6 +54,7 @@ class Recipe:
     learn_step: bool = False
     scratch: bool = False
     gradient: Gradient = "pass"
+    levels: Literal["", "full range", "mid rise", "lq-net"] = ""
 
     def key(self, seed: int) -> str:
         """Name of the cell's file: a hash of all that makes it but the name."""
@@ -60,6 +62,8 @@ class Recipe:
         del values["name"]
         if self.gradient == "pass":  # it was there before gradients could be blocked
             del values["gradient"]
+        if not self.levels:  # it was there before levels could be chosen
+            del values["levels"]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
@@ -70,6 +74,15 @@ class Recipe:
             None, None, None, self.slope, self.beta,
         )  # fmt: skip
 
+    @property
+    def weight(self) -> WeightQuantizer:
+        """How weights are quantized."""
+        assert self.weight_bits is not None
+        if self.levels == "lq-net":
+            return LQNet(self.weight_bits)
+        full, mid = self.levels == "full range", self.levels == "mid rise"
+        return Uniform(self.weight_bits, learn_step=self.learn_step, full_range=full, mid_rise=mid)
+
 
 BASE = Recipe("recipe: 2/2")
 RECIPES = (
@@ -79,6 +92,9 @@ RECIPES = (
     *(replace(BASE, name=f"beta {b:g}", beta=b) for b in (0.5, 0.9375, 0.984375)),
     replace(BASE, name="thresholds learned per channel", learn_theta=True),
     replace(BASE, name="weight steps learned", learn_step=True),
+    replace(BASE, name="weights in -2..1", levels="full range"),
+    replace(BASE, name="weights in -3, -1, 1, 3", levels="mid rise"),
+    replace(BASE, name="weights of LQ-Net", levels="lq-net"),
     replace(BASE, name="from scratch, 8 epochs", scratch=True),
     replace(BASE, name="gradient blocked where saturated", gradient="block saturated"),
     replace(BASE, name="gradient blocked at end codes", gradient="block ends"),
@@ -123,7 +139,7 @@ def measure(
             assert reference is not None
             net.load_state_dict(reference.state_dict())
         config = QuantConfig(
-            Uniform(recipe.weight_bits, learn_step=recipe.learn_step),
+            recipe.weight,
             ThresholdCentred(recipe.state_bits, gradient=recipe.gradient),
         )
         net = quantize(net, config)
