@@ -30,6 +30,7 @@ from intspike.study.timesteps.cells import TimestepCell, grid
 from intspike.study.timesteps.growth import FEWEST, growth
 from intspike.study.timesteps.options import Options
 from intspike.study.timesteps.report import write_study_report
+from intspike.study.timesteps.rivals import rivals
 from intspike.study.timesteps.saturation import chosen_exits, curves, one_training, saturations
 from intspike.study.timesteps.study import Study, run
 from intspike.study.timesteps.tables import write_tables
@@ -51,8 +52,13 @@ def test_the_grid_holds_every_training_at_all_bits_once() -> None:
     few = grid(BASE, 1, (None,), ("fixed-T", "random-T"), 2e-3, times=(1, 2))
     assert [(c.trained, c.tested) for c in few] == [((2,), (1, 2, 4)), ((1, 2), (1, 2, 4))]
     rivals = [c for c in grid(BASE, 1, (None, 4), ("fixed-T",), 2e-3, ann=True) if not c.trained]
-    assert [c.row for c in rivals] == ["fashion-mnist/ann/32-32", "fashion-mnist/ann/4-4"]
-    assert rivals[1].parent == rivals[0]
+    assert [c.row for c in rivals] == [
+        "fashion-mnist/ann/32-32",
+        "fashion-mnist/ann/4-4",
+        "fashion-mnist/ann/4-3",
+    ]
+    assert [c.parent for c in rivals] == [None, rivals[0], rivals[0]]
+    assert [c.activation_bits for c in rivals] == [None, 4, 3]  # T = 4 has five counts
     assert not any(c.integer for c in rivals)
 
 
@@ -177,6 +183,12 @@ def test_costs_grow_with_t_and_integers_cost_less_than_floating_point(made: tupl
         assert f.record["synops"]["1"] <= f.record["synops"]["3"]
         energies.setdefault(f.cell.bits, []).append(each[0])
     assert max(energies[3]) < min(energies[None])
+    for r in rivals(rows_of(study.cells, TimestepCell)):
+        assert r.floating is not None
+        assert r.precision is not None
+        assert r.information is not None
+        assert r.floating > 1
+        assert r.information < r.precision  # two bits of activation against three
 
 
 def test_what_is_written_holds_every_network(made: tuple[Study, Path]) -> None:
@@ -188,7 +200,7 @@ def test_what_is_written_holds_every_network(made: tuple[Study, Path]) -> None:
     artificial = set(rows) - names
     assert (
         artificial
-        == {"fashion-mnist/ann/32-32", "fashion-mnist/ann/3-3"}
+        == {"fashion-mnist/ann/32-32", "fashion-mnist/ann/3-3", "fashion-mnist/ann/3-2"}
         <= {line["name"] for line in summary}
     )
     assert set(study.latency) == {n for n in names if n.endswith("3-3")}

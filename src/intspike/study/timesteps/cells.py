@@ -28,6 +28,7 @@ class TimestepCell:
         learning_rate, quantized_learning_rate: at the start of each; the second is 0 in full precision.
         subset: training samples used; None is all.
         augmented: whether training samples are augmented, as `models.DATASETS` says.
+        activations: bits of what an artificial network sends, where they are not those of its weights.
     """
 
     trained: tuple[int, ...]
@@ -43,11 +44,16 @@ class TimestepCell:
     quantized_learning_rate: float
     subset: int | None = None
     augmented: bool = False
+    activations: int | None = None
 
     @property
     def parent(self) -> TimestepCell | None:
         """The full-precision network of the same training; it has none itself."""
-        return None if self.bits is None else replace(self, bits=None, quantized_learning_rate=0.0)
+        return (
+            None
+            if self.bits is None
+            else replace(self, bits=None, quantized_learning_rate=0.0, activations=None)
+        )
 
     @property
     def training(self) -> str:
@@ -58,10 +64,18 @@ class TimestepCell:
 
     @property
     def row(self) -> str:
-        """DATASET/trained-TRAINING/WEIGHTBITS-STATEBITS; 32 bits are float32. Cells of one row differ in their seed."""
+        """DATASET/trained-TRAINING/WEIGHTBITS-STATEBITS; 32 bits are float32. Cells of one row differ in their seed.
+
+        The second number of an artificial network is that of its activations.
+        """
         bits = self.bits or 32
         how = f"trained-{self.training}" if self.trained else self.training
-        return f"{self.dataset}/{how}/{bits}-{bits}"
+        return f"{self.dataset}/{how}/{bits}-{self.activations or bits}"
+
+    @property
+    def activation_bits(self) -> int | None:
+        """Bits of what an artificial network sends; None: full precision."""
+        return self.activations or self.bits
 
     @property
     def name(self) -> str:
@@ -102,14 +116,20 @@ def grid(
         trainings: of `TRAININGS`; "fixed-T" is at the largest T alone.
         times: each T of the trainings; None: those of the tests.
         learning_rate: of quantized training.
-        ann: also artificial networks.
+        ann: also artificial networks, in full precision, at the same bits and, quantized, with as many levels of
+            activation as the largest T of the trainings has counts: ceil(log2(T + 1)) bits.
     """
+    learned = times or base.tested
+    information = learned[-1].bit_length()
 
     def of_seed(seed: int) -> Iterator[TimestepCell]:
-        for trained in [*_trained(times or base.tested, trainings), *([()] if ann else [])]:
+        for trained in [*_trained(learned, trainings), *([()] if ann else [])]:
             full = replace(base, seed=seed, trained=trained)
             for b in bits:
-                yield full if b is None else replace(full, bits=b, quantized_learning_rate=learning_rate)
+                made = full if b is None else replace(full, bits=b, quantized_learning_rate=learning_rate)
+                yield made
+                if not trained and b not in (None, information):
+                    yield replace(made, activations=information)
 
     return [cell for seed in range(seeds) for cell in of_seed(seed)]
 

@@ -12,6 +12,7 @@ from ..rows import rows_of
 from . import figures, tables
 from .cells import TimestepCell
 from .options import Options
+from .rivals import rival_table
 from .saturation import chosen_exits, saturations
 from .tables import Latencies
 
@@ -40,7 +41,7 @@ def page_of(finished: Sequence[Finished], latency: Latencies, options: Options) 
             "What accuracy costs",
             "Left and above is better; each point of a line is one T. Crosses are artificial networks.",
             figures.frontiers(rows, latency),
-            tables=[tables.costs(rows, latency), *tables.artificial(rows)],
+            tables=[tables.costs(rows, latency), *tables.artificial(rows), *rival_table(rows)],
             legend=True,
         ),
         Section(

@@ -17,6 +17,7 @@ from ..rows import Row, interval_text, rows_of
 from .cells import TimestepCell
 from .growth import growth, spikes_per_step
 from .options import Options
+from .rivals import claim, rival_table
 from .saturation import Exit, Rows, Saturation, chosen_exits, curves, one_training, saturations, spiking
 from .work import TABLE
 
@@ -30,6 +31,7 @@ def tables(rows: Rows, latency: Latencies, options: Options) -> list[Table]:
         saturation_table(saturations(rows, options.within), options),
         costs(rows, latency),
         *artificial(rows),
+        *rival_table(rows),
         exit_table(chosen_exits(rows, options.exit), options),
         growth_table(rows),
     ]
@@ -117,7 +119,11 @@ def costs(rows: Rows, latency: Latencies) -> Table:
 def artificial(rows: Rows) -> list[Table]:
     """Artificial networks of the same layers; nothing where none is asked for."""
     lines = [
-        [_bits(r.cell), interval_text(r.interval), "–" if (e := ann_energy(r)) is None else f"{e / 1e3:,.1f}"]
+        [
+            _bits(r.cell),
+            interval_text(r.interval),
+            "–" if (e := ann_energy(r)) is None else f"{e / 1e3:,.1f}",
+        ]
         for r in rows.values()
         if not r.cell.trained
     ]
@@ -202,7 +208,9 @@ def notes(rows: Rows, options: Options) -> list[str]:
         f"Energy is exact counts of operations times the table {TABLE}: an estimate of a machine, in floating point "
         "for full precision. Latency is the native engine's on this machine at one moment, one thread.",
         "Artificial networks have the same layers with rectified numbers in place of spikes, run once; their energy is "
-        "that of multiply-accumulates of the same widths.",
+        "that of multiply-accumulates of the same widths. Equal information is as many levels as the largest T of the "
+        "trainings has counts.",
+        *claim(rows),
         "Early exit stops where the winner leads by a margin of spikes that was chosen on validation samples.",
     ]
 
@@ -307,4 +315,4 @@ def _cell_line(f: Finished) -> dict[str, Any]:
 
 
 def _bits(c: TimestepCell) -> str:
-    return f"{c.bits}/{c.bits}" if c.bits else "full precision"
+    return f"{c.bits}/{c.activation_bits}" if c.bits else "full precision"

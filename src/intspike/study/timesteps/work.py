@@ -76,7 +76,7 @@ def _artificial(
     """An artificial network of the same layers: accuracy, and the energy of its multiply-accumulates."""
     history: list[Epoch] = []
     began = time.perf_counter()
-    made = Artificial(net, cell.config().weight, cell.bits)
+    made = Artificial(net, cell.config().weight, cell.activation_bits)
     if cell.bits is not None:
         made.load_state_dict(load_tensors(files[NETWORK]), strict=False)  # steps start anew
     made = train.fit_artificial(
@@ -93,7 +93,11 @@ def _artificial(
     program = connections(net, dataset.frame)
     joules = None
     if program is not None:
-        precision = Precision(cell.bits, cell.bits) if cell.bits else Precision(32, 32, real=True)
+        precision = (
+            Precision(cell.bits, cell.activation_bits)
+            if cell.bits and cell.activation_bits
+            else Precision(32, 32, real=True)
+        )
         joules = energy(ann_counts(program, precision, 1), load(TABLE)).per_inference.to_dict()
     record = {
         "row": cell.row,
@@ -196,14 +200,20 @@ def _costs(net: Network, test: Split, tested: tuple[int, ...]) -> dict[str, Any]
     whole, table = evaluated(net, x), load(TABLE)
     operations: dict[str, float] = {}
     joules: dict[str, Any] = {}
+    floating: dict[str, Any] = {}
     for t in tested:
         inputs = x if x.strides[0] == 0 else x[:t]
         shown = x[0] if x.strides[0] == 0 else inputs
         trace = _beginning(whole, t)
         operations[str(t)] = synops(program, trace, shown).per_inference
-        counts = event_counts(program, trace, shown, real=not net.quantized)
-        joules[str(t)] = energy(counts, table).per_inference.to_dict()
-    return {"synops": operations, "energy": {"table": TABLE, "unit": "pJ", "per_inference": joules}}
+        real = energy(event_counts(program, trace, shown, real=True), table).per_inference.to_dict()
+        if net.quantized:
+            joules[str(t)] = energy(event_counts(program, trace, shown), table).per_inference.to_dict()
+            floating[str(t)] = real
+        else:
+            joules[str(t)] = real
+    priced = {"table": TABLE, "unit": "pJ", "per_inference": joules, "same_spikes_floating": floating or None}
+    return {"synops": operations, "energy": priced}
 
 
 def _beginning(trace: Trace, timesteps: int) -> Trace:
