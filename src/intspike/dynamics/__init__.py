@@ -3,6 +3,7 @@
 from .basins import Basin as Basin
 from .basins import Basins as Basins
 from .basins import basins as basins
+from .basins import gathered as gathered
 from .cascade import Settled as Settled
 from .cascade import Silence as Silence
 from .cascade import recurrent as recurrent
@@ -41,6 +42,7 @@ from .prove import prove_trap as prove_trap
 from .query import Found as Found
 from .query import find_orbit as find_orbit
 from .random_networks import Ensemble as Ensemble
+from .recognise import as_network as as_network
 from .regime import Regime as Regime
 from .regime import classify as classify
 from .regime import dead_zone as dead_zone

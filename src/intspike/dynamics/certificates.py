@@ -125,9 +125,11 @@ class Trap:
         }  # fmt: skip
 
     def __str__(self) -> str:
-        counts = ", ".join(
-            f"{len(f)} fire, {len(s)} are silent" for f, s in zip(self.fires, self.silent, strict=True)
-        )
+        fires, silent = ([len(x) for x in side] for side in (self.fires, self.silent))
+        if len(self.boxes) > 4:
+            span = f"{min(fires)}..{max(fires)} fire, {min(silent)}..{max(silent)} are silent in each"
+            return f"trap of period {len(self.boxes)}: {span} timestep for ever"
+        counts = ", ".join(f"{f} fire, {s} are silent" for f, s in zip(fires, silent, strict=True))
         return f"trap of period {len(self.boxes)}: {counts} for ever"
 
 

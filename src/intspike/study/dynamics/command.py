@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -68,3 +70,71 @@ def random(
         f"{out / 'summary.json'}",
         soft_wrap=True,
     )
+
+
+@app.command()
+def analyse(
+    artifact: Annotated[Path, typer.Argument(help="a stored program, such as runs/demo/model.intspike")],
+    drive: Annotated[str, typer.Option(help="an input code, or a .npy file of frames that repeat")] = "0",
+    data: Annotated[
+        str | None, typer.Option(help="stimuli: test samples of NAME, NAME=PATH, or a path")
+    ] = None,
+    samples: Annotated[int, typer.Option(help="stimuli")] = 20,
+    timesteps: Annotated[
+        int | None, typer.Option(help="of a stimulus (default: the data set's, else 25)")
+    ] = None,
+    states: Annotated[int, typer.Option(help="states that are drawn")] = 200,
+    budget: Annotated[int, typer.Option(help="longest transient and period that are resolved")] = 100_000,
+    steps: Annotated[int, typer.Option(help="timesteps that are followed after a kick or a stimulus")] = 300,
+    exhaustive: Annotated[
+        bool | None,
+        typer.Option("--exhaustive/--sampled", help="every state, or drawn ones (default: by their number)"),
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="stop then, with what there is")] = None,
+    seed: Annotated[int, typer.Option(help="of states and stimuli")] = 0,
+    out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/analysis"),
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """What a stored program does in the long run: attractors, basins, transients, damage, proofs, how it forgets.
+
+    intspike dynamics analyse runs/demo/model.intspike --data fashion-mnist
+    """
+    from ... import pretrained
+    from .analyse import analyse as run
+    from .analyse_page import attractors_of, summary, tables, to_dict, write
+    from .options import Options
+
+    options = Options(
+        pretrained.find(artifact),
+        drive,
+        data,
+        samples,
+        timesteps,
+        states,
+        budget,
+        steps,
+        exhaustive,
+        seconds,
+        seed,
+    )
+    if as_json:
+        found = run(options)
+    else:
+        with Bars(console) as watch:
+            found = run(options, watch)
+    write(found, out)
+    rows = attractors_of(found)
+    if as_json:
+        sys.stdout.write(json.dumps(to_dict(found, rows), indent=2, allow_nan=False) + "\n")
+    else:
+        for table in tables(found, rows, 12):
+            console.print(drawn(table))
+        console.print(summary(found, rows), soft_wrap=True, highlight=False, markup=False)
+        console.print(
+            f"Open {out / 'report.html'}; numbers are in {out / 'analysis.json'} and {out / 'attractors.csv'}",
+            soft_wrap=True,
+        )
+    if found.interrupted:
+        raise typer.Exit(130)
+    if found.stopped:
+        console.print(f"This is not the whole analysis: {found.stopped}.", soft_wrap=True)
