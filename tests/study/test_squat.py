@@ -24,7 +24,7 @@ from intspike.engine import native
 from intspike.errors import BadData, BadInput
 from intspike.ir.artifact import load
 from intspike.measure import paired_interval, wilson
-from intspike.quant import UniformState
+from intspike.quant import LQNet, UniformState
 from intspike.study import custom, splits
 from intspike.study.grid import Finished, Store, cell_hash, run
 from intspike.study.networks import PROGRAM, right_of
@@ -89,6 +89,21 @@ def test_what_a_cell_does_not_depend_on_is_not_in_its_hash() -> None:
 def test_the_hash_of_a_cell_never_changes() -> None:
     """Stored studies are found by it: a new field must not change the hashes of what it does not concern."""
     assert cell_hash(cells()["fashion-mnist/qat-threshold-centred/4-4"]) == "ff8ab890dd2b2449"
+
+
+def test_another_choice_of_weights_or_gradient_changes_only_the_cells_it_is_about() -> None:
+    bits = (8, 2, 1)
+    plain = cells(bits=bits)
+    own = grid(replace(SETTING, weights="lq-net", gradient="pass"), 1, bits, "after reset")
+    assert len({c.row for c in own}) == len(own) == len(plain)
+    for c in own:
+        lq_net = c.weight_bits == 2
+        assert isinstance(c.config().weight, LQNet) == lq_net
+        assert ("lq-net" in c.row) == lq_net
+        passes = c.scheme == "qat" and bool(c.spacing)
+        assert c.row.endswith(f"-pass/{c.row.rpartition('/')[2]}") == passes
+        assert (c.row in plain and cell_hash(c) == cell_hash(plain[c.row])) == (not lq_net and not passes)
+        assert c.parent is None or cell_hash(c.parent) in {cell_hash(p) for p in plain.values()}
 
 
 @pytest.mark.parametrize("stores", ["after reset", "before reset"])
@@ -421,6 +436,8 @@ def test_a_model_without_leak_has_no_memoryless_control(nets: Path, here: Here) 
         ({"bits": (4, 4)}, "--bits must be different numbers in 1..8"),
         ({"bits": ()}, "--bits must be different numbers in 1..8"),
         ({"codec": "after reset"}, "--codec must be after-reset or before-reset"),
+        ({"weights": "lsq"}, "--weights must be uniform or lq-net, not 'lsq'"),
+        ({"gradient": "block"}, "--gradient must be block-saturated or block-ends or pass, not 'block'"),
         ({"loss": "hinge"}, "--loss must be counts, steps, mse, not 'hinge'"),
         ({"beta": 1.5}, r"--beta must be in 0..1, not 1.5"),
         ({"learning_rate": 0.0}, "--learning-rate must be a positive number"),

@@ -44,6 +44,10 @@ def squat(
         typer.Option(help="the clipping study in place of the grid: thresholds such as 1.5,2,4,10"),
     ] = None,
     codec: Annotated[str, typer.Option(help="states are stored after-reset or before-reset")] = "after-reset",
+    weights: Annotated[str, typer.Option(help="uniform or lq-net, of 2..6 bits")] = "uniform",
+    gradient: Annotated[
+        str, typer.Option(help="where that of states stops: block-saturated, block-ends or pass (nowhere)")
+    ] = "block-saturated",
     subset: Annotated[int | None, typer.Option(help="training samples (default: all)")] = None,
     folds: Annotated[
         int | None, typer.Option(help="cross-validate: seed s is tested on fold s of so many")
@@ -89,10 +93,10 @@ def squat(
     given: dict[str, Any] = {
         "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": numbers(bits, "bits", int),
         "pairs": () if pairs is None else parse_pairs(pairs),
-        "ranges": () if ranges is None else parse_ranges(ranges), "codec": codec, "subset": subset,
-        "folds": folds, "timesteps": timesteps, "test_timesteps": test_timesteps, "batch_size": batch_size,
-        "learning_rate": learning_rate, "quantized_learning_rate": quantized_learning_rate, "beta": beta,
-        "loss": loss, "data": data, "model": model,
+        "ranges": () if ranges is None else parse_ranges(ranges), "codec": codec, "weights": weights,
+        "gradient": gradient, "subset": subset, "folds": folds, "timesteps": timesteps,
+        "test_timesteps": test_timesteps, "batch_size": batch_size, "learning_rate": learning_rate,
+        "quantized_learning_rate": quantized_learning_rate, "beta": beta, "loss": loss, "data": data, "model": model,
     }  # fmt: skip
     if resume:
         said = {name: value for name, value in given.items() if _on_command_line(context, name)}

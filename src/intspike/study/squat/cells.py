@@ -9,12 +9,14 @@ from typing import Any, Literal
 from ...errors import BadInput
 from ...quant import (
     ComparisonState,
+    LQNet,
     PerForwardRange,
     QuantConfig,
     SnnTorchState,
     StateQuantizer,
     ThresholdCentred,
     UniformState,
+    WeightQuantizer,
     weight_of,
 )
 from ...quant.state.base import Gradient
@@ -22,6 +24,9 @@ from ...quant.state.base import Gradient
 Scheme = Literal["fp", "continued", "ptq", "qat"]
 Comparison = Literal["snntorch-uniform", "snntorch", "per-forward-uniform", "per-forward-threshold-centred"]
 Spacing = Literal["", "uniform", "threshold-centred"] | Comparison
+Weights = Literal["uniform", "lq-net"]
+WEIGHTS: tuple[Weights, ...] = ("uniform", "lq-net")
+GRADIENTS: tuple[Gradient, ...] = ("block saturated", "block ends", "pass")
 COMPARISONS: Mapping[Spacing, Callable[[int], ComparisonState]] = {  # other tools' ways, in floating point
     "snntorch-uniform": SnnTorchState,
     "snntorch": lambda bits: SnnTorchState(bits, uniform=False),
@@ -49,6 +54,8 @@ class Setting:
         subset: training samples used; None is all.
         folds: seed s is tested on fold s of so many; None: on the data set's own test split.
         low: lowest level of a state, in thresholds.
+        weights: how they are quantized; those of more bits than LQ-Net knows are uniform, and 1 bit is always binary.
+        gradient: where that of trained states is blocked.
     """
 
     dataset: str
@@ -65,6 +72,8 @@ class Setting:
     subset: int | None
     folds: int | None
     low: float = -1.0
+    weights: Weights = "uniform"
+    gradient: Gradient = "block saturated"
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,7 @@ class SquatCell:
         gradient: where that of a trained state is blocked.
         low: lowest level, in thresholds; with less than 4 bits that of the measured sets around the threshold.
         fitted: how far the levels of each layer reach is found from training data.
+        weights: how they are quantized; "uniform" also where they are in full precision.
         (the others are those of Setting)
     """
 
@@ -110,6 +120,7 @@ class SquatCell:
     gradient: Gradient = "pass"
     low: float = -1.0
     fitted: bool = False
+    weights: Weights = "uniform"
 
     @property
     def parent(self) -> SquatCell | None:
@@ -118,7 +129,7 @@ class SquatCell:
             return None
         return replace(
             self, scheme="fp", weight_bits=None, state_bits=None, spacing="", stores="", quantized_learning_rate=None,
-            reach=None, gradient="pass", low=-1.0, fitted=False,
+            reach=None, gradient="pass", low=-1.0, fitted=False, weights="uniform",
         )  # fmt: skip
 
     @property
@@ -127,6 +138,14 @@ class SquatCell:
         scheme = self.scheme if self.memory else f"memoryless-{self.scheme}"
         if self.spacing:
             scheme += f"-{self.spacing}" + ("" if self.reach is None else f"-range-{self.reach:g}")
+        if self.weights != "uniform":
+            scheme += f"-{self.weights}"
+        if (
+            self.scheme == "qat"
+            and self.spacing not in ("", *COMPARISONS)
+            and self.gradient != "block saturated"
+        ):
+            scheme += f"-{self.gradient.replace(' ', '-')}"
         return f"{self.dataset}/{scheme}/{self.weight_bits or 32}-{self.state_bits or 32}"
 
     @property
@@ -146,10 +165,13 @@ class SquatCell:
 
     def config(self) -> QuantConfig:
         """How it is quantized."""
-        weight = None if self.weight_bits is None else weight_of(self.weight_bits)
+        weight = None if self.weight_bits is None else self._weight(self.weight_bits)
         if self.state_bits is None:
             return QuantConfig(weight)
         return QuantConfig(weight, self._state(self.state_bits))
+
+    def _weight(self, bits: int) -> WeightQuantizer:
+        return LQNet(bits) if self.weights == "lq-net" else weight_of(bits)
 
     def _state(self, bits: int) -> StateQuantizer | ComparisonState:
         """Levels around the threshold, or evenly spaced.
@@ -172,6 +194,11 @@ class SquatCell:
         return UniformState(bits, 0.0 if bits == 1 else low, high, **how)
 
 
+def weights_of(asked: Weights, bits: int | None) -> Weights:
+    """How weights of so many bits are quantized, where LQ-Net may be asked for."""
+    return asked if bits in LQNet.WIDTHS and bits != 1 else "uniform"
+
+
 def uniform_range(stores: str, low: float) -> tuple[float, float]:
     """The range of uniform states, in thresholds."""
     return low, 1.0 if stores == "after reset" else max(2.0, -low)
@@ -192,8 +219,9 @@ def _of_seed(setting: Setting, seed: int, bits: tuple[int, ...], stores: str) ->
             scheme, memory, weight, state, spacing, stores if spacing else "", seed, s.dataset, s.data, s.model,
             s.epochs, s.timesteps, s.test_timesteps, s.batch_size, s.learning_rate,
             s.quantized_learning_rate if scheme in TRAINED_TWICE else None, s.beta, s.loss, s.subset, s.folds,
-            gradient="block saturated" if scheme == "qat" and spacing else "pass",
+            gradient=s.gradient if scheme == "qat" and spacing else "pass",
             low=s.low if scheme == "qat" and spacing else -1.0, fitted=scheme == "ptq" and bool(spacing),
+            weights=weights_of(s.weights, weight),
         )  # fmt: skip
 
     yield cell("fp", None, None)

@@ -26,10 +26,10 @@ def notes(finished: Sequence[Finished], rows: Mapping[str, Row], options: Option
         f"each training in batches of {cell.batch_size}. Models are chosen on validation samples; spikes are counted.",
         f"States are stored {options.stores}; uniform ones cover {low:g}..{high:g} thresholds (1 bit: from rest)"
         f"{_centred(lowest)}. Only what is kept between timesteps is so narrow. 1-bit weights are binary, others "
-        "uniform. PTQ lets the levels of each layer reach up to 32 times further from the threshold, whichever keep "
-        "most spikes of training samples as they are in full precision, and estimates batch norms again from 10 "
-        "batches, with everything quantized; QAT goes on from full precision for as many epochs, so its networks have "
-        "trained twice as long. "
+        f"{_weights(options)}. PTQ lets the levels of each layer reach up to 32 times further from the threshold, "
+        "whichever keep most spikes of training samples as they are in full precision, and estimates batch norms again "
+        "from 10 batches, with everything quantized; QAT goes on from full precision for as many epochs, so its "
+        "networks have trained twice as long. "
         "Memoryless networks start every timestep at rest (beta = 0): what they reach needs no membrane potential, and "
         "of a static input one timestep is computed, which all others repeat.",
         "Intervals are Student's t over folds; folds share training samples, so they are somewhat too narrow."
@@ -53,6 +53,14 @@ def notes(finished: Sequence[Finished], rows: Mapping[str, Row], options: Option
     if len({f.code for f in finished if f.code}) > 1:
         made.append("Some cells were computed by an earlier intspike than others.")
     return made
+
+
+def _weights(options: Options) -> str:
+    ways = "uniform" if options.weights == "uniform" else "those of LQ-Net up to 6 bits"
+    if options.gradient == "block-saturated":
+        return ways
+    where = "passes everywhere" if options.gradient == "pass" else "stops at both end codes"
+    return f"{ways}; the straight-through gradient of states {where}"
 
 
 def _centred(low: float) -> str:

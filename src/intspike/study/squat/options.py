@@ -12,7 +12,7 @@ from ...errors import BadData, BadInput
 from .. import custom
 from ..grid import RECORD
 from ..splits import few, fingerprint, fold
-from .cells import Setting, SquatCell, grid
+from .cells import GRADIENTS, WEIGHTS, Setting, SquatCell, grid
 from .clipping import check_ranges, clipping_grid
 from .pairs import Pairs, check_pairs, pair_grid
 from .tasks import LOSSES, Where, build, load, task_of
@@ -31,6 +31,8 @@ class Options:
         ranges: the clipping study in place of the paper's grid: uniform states over -r..r thresholds for each r.
         pairs: of weight bits and state bits; where given, these are studied in place of the paper's grid.
         codec: whether states are stored after or before the reset.
+        weights: "uniform", or "lq-net" for those of 2..6 bits.
+        gradient: where that of trained states is blocked: "block-saturated", "block-ends" or "pass".
         (the others are those of cells.Setting and tasks.Where)
     """
 
@@ -41,6 +43,8 @@ class Options:
     pairs: Pairs = ()
     ranges: tuple[float, ...] = ()
     codec: str = "after-reset"
+    weights: str = "uniform"
+    gradient: str = "block-saturated"
     subset: int | None = None
     folds: int | None = None
     timesteps: int | None = None
@@ -83,6 +87,11 @@ class Options:
             raise BadInput("--pairs and --ranges are two studies; give one of them")
         if self.codec not in CODECS:
             raise BadInput(f"--codec must be {' or '.join(CODECS)}, not {self.codec!r}")
+        if self.weights not in WEIGHTS:
+            raise BadInput(f"--weights must be {' or '.join(WEIGHTS)}, not {self.weights!r}")
+        if self.gradient.replace("-", " ") not in GRADIENTS:
+            known = " or ".join(g.replace(" ", "-") for g in GRADIENTS)
+            raise BadInput(f"--gradient must be {known}, not {self.gradient!r}")
         if self.loss is not None and self.loss not in LOSSES:
             raise BadInput(f"--loss must be {', '.join(LOSSES)}, not {self.loss!r}")
         if self.folds is not None and self.seeds > self.folds:
@@ -153,6 +162,8 @@ def cells_of(options: Options) -> tuple[list[SquatCell], Where]:
         subset=options.subset,
         folds=options.folds,
         low=task.low,
+        weights=next(w for w in WEIGHTS if w == options.weights),
+        gradient=next(g for g in GRADIENTS if g == options.gradient.replace("-", " ")),
     )
     if options.ranges:
         return clipping_grid(setting, options.seeds, options.bits, options.ranges), where

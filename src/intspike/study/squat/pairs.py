@@ -11,7 +11,7 @@ from ...measure import Interval, paired_interval
 from ..report.content import Table
 from ..report.style import Figure, Panel, axis, colour, layout, note, plain, size, text
 from ..rows import interval_text
-from .cells import TRAINED_TWICE, Scheme, Setting, SquatCell, grid
+from .cells import TRAINED_TWICE, Scheme, Setting, SquatCell, grid, weights_of
 from .rows import Row, full_precision
 
 Pairs = tuple[tuple[int, int], ...]
@@ -56,9 +56,13 @@ def _of_seed(setting: Setting, seed: int, pairs: Pairs, stores: str) -> Iterator
     yield from (c for c in own if c.scheme in ("fp", "continued"))
     for scheme in SCHEMES:
         both = next(c for c in own if c.scheme == scheme and c.integer and c.spacing == "threshold-centred")
-        yield from (replace(both, weight_bits=w, state_bits=u) for w, u in pairs)
+        yield from (
+            replace(both, weight_bits=w, state_bits=u, weights=weights_of(setting.weights, w))
+            for w, u in pairs
+        )
     control = next(c for c in own if c.scheme == "qat" and not c.memory)
-    yield from (replace(control, weight_bits=w) for w in dict.fromkeys(w for w, _ in pairs))
+    for w in dict.fromkeys(w for w, _ in pairs):
+        yield replace(control, weight_bits=w, weights=weights_of(setting.weights, w))
 
 
 def tables(rows: Mapping[str, Row], pairs: Pairs, shown: Mapping[Scheme, str]) -> list[Table]:
