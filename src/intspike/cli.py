@@ -17,11 +17,12 @@ from .errors import BadInput, IntspikeError, did_you_mean
 from .study.check.command import check
 from .study.commands import app as study_app
 from .study.commands import search
-from .study.compare.command import MaxEmd, MaxNewlyDead, MaxPaired, compare
+from .study.compare.command import compare
 from .study.demo.command import demo
 from .study.dynamics.command import app as dynamics_app
 from .study.energy.command import energy
-from .study.terminal import Bars, need_torch
+from .study.recipes import app as run_app
+from .study.terminal import need_torch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Data sets.")
 export_app = typer.Typer(no_args_is_help=True, help="Write a program in another form.")
+app.add_typer(run_app, name="run")
 app.add_typer(data_app, name="data")
 app.add_typer(export_app, name="export")
 app.add_typer(study_app, name="study")
@@ -42,57 +44,9 @@ app.command()(compare)
 app.command()(check)
 
 console = Console()
-RECIPES = ("fashion-mnist",)
 
 Artifact = Annotated[Path, typer.Argument(help="a stored program, or the name of one of intspike's own")]
 Force = Annotated[bool, typer.Option("--force", help="replace what is there")]
-
-
-@app.command()
-def run(
-    recipe: Annotated[str, typer.Argument(help=f"what to run: {', '.join(RECIPES)}")],
-    epochs: Annotated[int, typer.Option(help="epochs of each training")] = 4,
-    seed: Annotated[int, typer.Option(help="of weights, image order and splits")] = 0,
-    timesteps: Annotated[int, typer.Option(help="timesteps T")] = 25,
-    batch_size: Annotated[int, typer.Option(help="images per training step")] = 50,
-    data: Annotated[Path | None, typer.Option(help="folder of the full set (idx, idx.gz or npz)")] = None,
-    out: Annotated[Path | None, typer.Option(help="output folder (default: runs/RECIPE)")] = None,
-    force: Force = False,
-    quick: Annotated[bool, typer.Option("--quick", help="a first look in about a minute")] = False,
-    loss: Annotated[
-        str, typer.Option(help="cross entropy on 'counts', or on 'steps' as SQUAT prints it")
-    ] = "counts",
-    max_emd: MaxEmd = None,
-    max_paired: MaxPaired = None,
-    max_newly_dead: MaxNewlyDead = None,
-) -> None:
-    """Train, quantize, lower, verify and export; a killed run resumes with the same command."""
-    if recipe not in RECIPES:
-        raise BadInput(f"there is no recipe {recipe!r}; {did_you_mean(recipe, RECIPES)}")
-    if loss not in ("counts", "steps"):
-        raise BadInput(f"--loss must be counts or steps, not {loss!r}")
-    need_torch()
-    from .measure import judge, parse_gates
-    from .study import console as tables
-    from .study import fashion_mnist
-
-    gates = parse_gates(max_emd, max_newly_dead, max_paired)
-    options = fashion_mnist.Options(
-        epochs, seed, timesteps, batch_size, str(data.resolve()) if data else None, quick, loss
-    )
-    folder = out or Path("runs") / recipe
-    try:
-        with Bars(console) as watch:
-            result = fashion_mnist.run(options, folder, force=force, watch=watch)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; the same command resumes from the last finished step")
-        raise typer.Exit(130) from None
-    summary = result if isinstance(result, dict) else result.summary
-    if isinstance(result, dict):
-        console.print(f"{folder} holds this run already, finished; --force repeats it")
-    console.print(tables.table(summary))
-    console.print(tables.closing(summary, folder), soft_wrap=True)
-    judge(gates, tables.pooled(summary))
 
 
 @data_app.command("get")

@@ -302,3 +302,6 @@ def test_one_training_at_random_t_stands_for_itself() -> None:
     both = [*random, *[done(c, rights) for c in grid(BASE, 1, (None,), ("fixed-T",), 2e-3)]]
     assert [r.cell.trained for r in one_training(rows_of(random, TimestepCell))] == [(1, 2)]
     assert [r.cell.trained for r in one_training(rows_of(both, TimestepCell))] == [(4,)]
+    short = [done(c, rights) for c in grid(BASE, 1, (None,), ("fixed-T",), 2e-3, times=(1, 2))]
+    assert [r.cell.trained for r in one_training(rows_of(short, TimestepCell))] == [(2,)]
+    assert [r.cell.trained for r in one_training(rows_of([*short, *random], TimestepCell))] == [(1, 2)]

@@ -71,6 +71,7 @@ class Known:
 MODELS: Mapping[str, Model] = {
     "squat-fmnist": Model(models.squat_fmnist, 25),
     "spiking-cnn": Model(models.spiking_cnn, 10),
+    "spiking-cnn-if": Model(partial(models.spiking_cnn, "trained"), 10),
     "sew-resnet-8": Model(models.sew_resnet_8, 4),
     "sew-resnet-18": Model(models.sew_resnet_18, 4),
     "squat-shd": Model(models.squat_shd, 25, vectors=True),

@@ -30,6 +30,7 @@ class Page:
         sections: its parts in order.
         names: what has a colour of its own throughout the page, in the order of the colours.
         notes: sentences on data and method, below the summary.
+        article: whether it is read, and printed, as a text: one column as wide as a sheet of A4.
     """
 
     title: str
@@ -37,6 +38,7 @@ class Page:
     sections: Sequence[Section]
     names: Sequence[str] = ()
     notes: Sequence[str] = ()
+    article: bool = False
 
 
 def write_report(path: str | os.PathLike[str], content: ReportContent | Page) -> Path:

@@ -16,12 +16,13 @@ class Section:
 
     Attributes:
         key: its anchor.
-        title, look: its heading and one line on what to look at.
+        title, look: its heading and one line on what to look at; empty for none.
         panels: pictures.
         wide: whether each picture takes the full width.
         tables: below the pictures.
         legend: whether the variants' colours are named above the pictures.
         folded: (title, text) shown on demand.
+        prose: paragraphs above the pictures.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Section:
     tables: Sequence[Table] = ()
     legend: bool = False
     folded: Sequence[tuple[str, str]] = ()
+    prose: Sequence[str] = ()
 
 
 def sections(content: ReportContent) -> list[Section]:

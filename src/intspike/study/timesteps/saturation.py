@@ -57,10 +57,13 @@ def curves(rows: Rows) -> dict[str, dict[int, Row[TimestepCell]]]:
 
 
 def one_training(rows: Rows) -> list[Row[TimestepCell]]:
-    """Finished networks of the training that stands for all T: at the largest T, else at random T."""
+    """Finished networks of the training that stands for all T: at the largest T, else at random T, else at one T."""
     done = [r for r in spiking(rows).values() if r.done]
-    last = [r for r in done if r.cell.trained == r.cell.tested[-1:]]
-    return last or [r for r in done if len(r.cell.trained) > 1]
+    largest = max((r.cell.trained for r in done if len(r.cell.trained) == 1), default=())
+    single = [r for r in done if r.cell.trained == largest]
+    if single and largest == single[0].cell.tested[-1:]:
+        return single
+    return [r for r in done if len(r.cell.trained) > 1] or single
 
 
 def _words(c: TimestepCell) -> str:

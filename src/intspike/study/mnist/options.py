@@ -1,0 +1,76 @@
+"""What `intspike run mnist` is asked for: the timestep study, twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from ..timesteps.options import Options as StudyOptions
+
+README, CODE = "spiking-cnn", "spiking-cnn-if"  # the study's network as it is described, and as it is trained
+BITS = ("fp32", "8", "4", "2")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of `intspike run mnist`.
+
+    Attributes:
+        epochs: of each training, in full precision and quantized.
+        seeds: how many, from 0.
+        timesteps: each T of the tests, increasing.
+        train_timesteps: of which each training batch draws one.
+        batch_size: images in one training step.
+        subset: training images; None is all.
+        data: folder or file of MNIST.
+        quick: a first look: at most 2,000 training images, 2 epochs and 10 timesteps.
+    """
+
+    epochs: int = 3
+    seeds: int = 1
+    timesteps: tuple[int, ...] = (1, 2, 4, 5, 10, 20)
+    train_timesteps: tuple[int, ...] = (1, 2, 4)
+    batch_size: int = 50
+    subset: int | None = None
+    data: str | None = None
+    quick: bool = False
+
+    def study(self, model: str) -> StudyOptions:
+        """The timestep study of one of the two networks; rivals without spikes are trained for the first alone.
+
+        Raises:
+            BadInput: options out of range.
+        """
+        times, learned = self.timesteps, self.train_timesteps
+        if self.quick:
+            times = tuple(t for t in times if t <= 10) or times[:1]
+            learned = tuple(t for t in learned if t in times) or times
+        return StudyOptions(
+            dataset="mnist",
+            model=model,
+            timesteps=times,
+            train=("random-T" if len(learned) > 1 else "fixed-T",),
+            bits=BITS,
+            seeds=self.seeds,
+            epochs=min(self.epochs, 2) if self.quick else self.epochs,
+            ann=model == README,
+            subset=min(self.subset or 2000, 2000) if self.quick else self.subset,
+            batch_size=self.batch_size,
+            augment=True,
+            data=self.data,
+            train_timesteps=learned,
+        )
+
+    def command(self) -> str:
+        """The command line that asks for the same."""
+        words, plain = ["intspike run mnist"], Options()
+        for f in fields(self):
+            value, name = getattr(self, f.name), f.name.replace("_", "-")
+            if value == getattr(plain, f.name):
+                continue
+            if value is True:
+                words.append(f"--{name}")
+            elif f.name == "data":
+                words.append("--data FOLDER")
+            else:
+                words.append(f"--{name} {','.join(map(str, value)) if isinstance(value, tuple) else value}")
+        return " ".join(words)

@@ -1,0 +1,116 @@
+"""`intspike run`: recipes from training to a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from ..errors import BadInput, did_you_mean
+from .compare.command import MaxEmd, MaxNewlyDead, MaxPaired
+from .terminal import Bars, drawn, need_torch, numbers
+
+console = Console()
+Force = Annotated[bool, typer.Option("--force", help="replace what is there")]
+
+
+class Recipes(TyperGroup):
+    """Commands of which a misspelt one names the nearest, as data sets do."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands:
+            raise BadInput(f"there is no recipe {args[0]!r}; {did_you_mean(args[0], list(self.commands))}")
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=Recipes,
+    no_args_is_help=True,
+    help="Recipes: train, quantize, lower, verify, report; a killed run resumes.",
+)
+
+
+@app.command("fashion-mnist")
+def fashion_mnist(
+    epochs: Annotated[int, typer.Option(help="epochs of each training")] = 4,
+    seed: Annotated[int, typer.Option(help="of weights, image order and splits")] = 0,
+    timesteps: Annotated[int, typer.Option(help="timesteps T")] = 25,
+    batch_size: Annotated[int, typer.Option(help="images per training step")] = 50,
+    data: Annotated[Path | None, typer.Option(help="folder of the full set (idx, idx.gz or npz)")] = None,
+    out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/fashion-mnist"),
+    force: Force = False,
+    quick: Annotated[bool, typer.Option("--quick", help="a first look in about a minute")] = False,
+    loss: Annotated[
+        str, typer.Option(help="cross entropy on 'counts', or on 'steps' as SQUAT prints it")
+    ] = "counts",
+    max_emd: MaxEmd = None,
+    max_paired: MaxPaired = None,
+    max_newly_dead: MaxNewlyDead = None,
+) -> None:
+    """SQUAT's network on Fashion-MNIST: train, quantize, lower, verify and export."""
+    if loss not in ("counts", "steps"):
+        raise BadInput(f"--loss must be counts or steps, not {loss!r}")
+    need_torch()
+    from ..measure import judge, parse_gates
+    from . import console as tables
+    from . import fashion_mnist as recipe
+
+    gates = parse_gates(max_emd, max_newly_dead, max_paired)
+    options = recipe.Options(
+        epochs, seed, timesteps, batch_size, str(data.resolve()) if data else None, quick, loss
+    )
+    try:
+        with Bars(console) as watch:
+            result = recipe.run(options, out, force=force, watch=watch)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped; the same command resumes from the last finished step")
+        raise typer.Exit(130) from None
+    summary = result if isinstance(result, dict) else result.summary
+    if isinstance(result, dict):
+        console.print(f"{out} holds this run already, finished; --force repeats it")
+    console.print(tables.table(summary))
+    console.print(tables.closing(summary, out), soft_wrap=True)
+    judge(gates, tables.pooled(summary))
+
+
+@app.command("mnist")
+def mnist(
+    epochs: Annotated[int, typer.Option(help="epochs of each training")] = 3,
+    seeds: Annotated[int, typer.Option(help="how many, from 0")] = 1,
+    timesteps: Annotated[str, typer.Option(help="each T of the tests, increasing")] = "1,2,4,5,10,20",
+    train_timesteps: Annotated[str, typer.Option(help="of which each training batch draws one")] = "1,2,4",
+    batch_size: Annotated[int, typer.Option(help="images per training step")] = 50,
+    subset: Annotated[int | None, typer.Option(help="training images (default: all)")] = None,
+    data: Annotated[str | None, typer.Option(help="folder or file of MNIST (idx, idx.gz or npz)")] = None,
+    jobs: Annotated[int, typer.Option(help="networks trained at once")] = 1,
+    out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/mnist"),
+    tables: Annotated[Path | None, typer.Option(help="folder of the report (default: that of --out)")] = None,
+    force: Force = False,
+    quick: Annotated[bool, typer.Option("--quick", help="a first look in some minutes")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="wait for another study on this folder")] = False,
+) -> None:
+    """The MNIST timestep study's two networks at 32, 8, 4 and 2 bits, artificial rivals, and a research report."""
+    need_torch()
+    from .mnist.options import Options
+    from .mnist.study import run
+    from .mnist.tables import accuracies, goal_table
+
+    options = Options(
+        epochs, seeds, numbers(timesteps, "timesteps", int), numbers(train_timesteps, "train-timesteps", int),
+        batch_size, subset, data, quick,
+    )  # fmt: skip
+    try:
+        with Bars(console) as watch:
+            found = run(options, out, tables=tables, jobs=jobs, force=force, wait=wait, watch=watch)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    for table in (accuracies(found), goal_table(found)):
+        console.print(drawn(table))
+    folder = tables or out
+    console.print(
+        f"Open {folder / 'report.html'}; its text is {folder / 'report.md'}, numbers are in {folder / 'summary.json'}",
+        soft_wrap=True,
+    )
