@@ -142,9 +142,7 @@ def test_what_cannot_be_a_map():
     running = Program((*resting.nodes[:-1], replace(fed, parameters=channels), Readout("out", Edge("late"))))
     with pytest.raises(BadInput, match="neurons read the running sum total"):
         ProgramMap(running)
-    with pytest.raises(
-        BadInput, match=r"this network has 2\^114 states; follow single states with orbit"
-    ):
+    with pytest.raises(BadInput, match=r"this network has 2\^114 states; follow single states with orbit"):
         attractors(ProgramMap(PROGRAMS["convolution"]))
     with pytest.raises(BadInput, match="there is no layer 'no'"):
         ProgramMap(program).of_layer("no")

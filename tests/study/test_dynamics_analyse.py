@@ -216,3 +216,20 @@ def test_a_program_that_is_an_integer_network_is_recognised():
         assert found.bits == net.bits
     for name in EXAMPLES:
         assert as_network(ProgramMap(EXAMPLES[name]())) is None
+
+
+def test_a_ramp_and_its_pulses(tmp_path):
+    drive = [[-3, -3], [3, 3]]
+    net = IntegerNetwork([[0, 6], [6, 0]], 6, 5, reset="zero", leak=2, drive=drive)
+    options = Options(stored(tmp_path, net.program()), ramp="-3..3:7", states=5, samples=2, steps=10)
+    found = analyse(options)
+    assert options.command.endswith("--ramp -3..3:7")
+    assert found.ramp is not None
+    assert {0, 1} <= set(found.ramp.loop)
+    assert [p.switched for p in found.pulses] == [True, True]
+    rows = attractors_of(found)
+    kept = to_dict(found, rows)
+    assert kept["hysteresis"]["differs"] == found.ramp.loop
+    assert [s.key for s in page(found, rows).sections][-2] == "ramp"
+    with pytest.raises(BadInput, match="--ramp must be at least two different input codes, not '3'"):
+        Options(Path("x"), ramp="3")

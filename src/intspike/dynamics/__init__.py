@@ -25,6 +25,13 @@ from .graph import StateGraph as StateGraph
 from .graph import attractors as attractors
 from .graph import index_of as index_of
 from .graph import state_of as state_of
+from .hysteresis import Bistable as Bistable
+from .hysteresis import Hysteresis as Hysteresis
+from .hysteresis import Pulse as Pulse
+from .hysteresis import bistable as bistable
+from .hysteresis import driven_by as driven_by
+from .hysteresis import hysteresis as hysteresis
+from .hysteresis import pulse as pulse
 from .map import Map as Map
 from .map import Run as Run
 from .network import IntegerNetwork as IntegerNetwork

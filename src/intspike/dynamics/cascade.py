@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engine.reference import join, pool
 from ..errors import BadInput
-from ..ir import Conv, Dense, Input, Join, Neuron, Node, Pool, Program
+from ..ir import Conv, Dense, Input, Join, Neuron, Node, Pool, Program, Readout
 from ..ir.ranges import conv
 from .alone import Alone, alone, states_of
 from .map import Ints
@@ -106,8 +106,10 @@ def still(n: Node, values: list[Ints]) -> Ints:
             return pool(n, x)[0]
         case Join():
             return join(n, [v[None] for v in values])[0]
+        case Readout():
+            return values[0]
         case _:
-            return values[0]  # a readout of one timestep
+            raise BadInput(f"{n.name}: a {type(n).__name__} node has no bound here yet; use orbit or basins")
 
 
 def _layer(network: ProgramMap, n: Neuron, source: _Late, delay: int) -> tuple[Settled, _Late]:

@@ -14,8 +14,10 @@ from ...dynamics import (
     Certificate,
     Cycle,
     Damage,
+    Hysteresis,
     Orbit,
     ProgramMap,
+    Pulse,
     Regime,
     Settled,
     Silence,
@@ -26,7 +28,9 @@ from ...dynamics import (
     classify,
     damage,
     gathered,
+    hysteresis,
     orbit,
+    pulse,
     raster,
     recurrent,
     settle,
@@ -81,6 +85,8 @@ class Analysis:
         from_rest: the orbit of rest.
         hurt: (kick, damage) on the attractor `hurt_on`.
         after: of stimuli.
+        ramp: of a drive that rises and falls.
+        pulses: its highest drive, given to rest for a while, and its lowest, given to what that left.
         stopped: why it ended early.
         interrupted: whether that was Ctrl-C.
     """
@@ -97,6 +103,8 @@ class Analysis:
     hurt_on: Cycle | None = None
     hurt: tuple[tuple[int, Damage], ...] = ()
     after: After | None = None
+    ramp: Hysteresis | None = None
+    pulses: tuple[Pulse, ...] = ()
     stopped: str = ""
     interrupted: bool = False
 
@@ -132,7 +140,7 @@ def analyse(options: Options, watch: Watch | None = None) -> Analysis:
             raise _Over
 
     try:
-        for stage in (_proved, _enumerated, _sampled, _kicked, _stimulated):
+        for stage in (_proved, _enumerated, _sampled, _kicked, _stimulated, _ramped):
             stage(made, told, check)
             check()
     except _Over:
@@ -249,6 +257,19 @@ def _stimulated(made: Analysis, told: Watch, check: Check) -> None:
         progress(k + 1, "")
         check()
     made.after = After(timesteps, merged, apart, silent, rates, tuple(regimes))
+
+
+def _ramped(made: Analysis, told: Watch, check: Check) -> None:
+    levels, options = made.options.levels, made.options
+    if not levels:
+        return
+    made.ramp = hysteresis(made.network, levels, budget=options.budget)
+    check()
+    if made.network.phases == 1:
+        timesteps = options.timesteps or 25
+        up = pulse(made.network, levels[-1], timesteps, budget=options.budget)
+        down = pulse(made.network, levels[0], timesteps, state=up.state, budget=options.budget)
+        made.pulses = (up, down)
 
 
 def _stimuli(made: Analysis) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics import Cycle, Damage
+from ...dynamics import Cycle, Damage, Hysteresis
 from ..report.style import Figure, Panel, axis, colour, layout, plain, rows, text
 from .analyse import After, Analysis
 
@@ -129,3 +129,18 @@ def forgetting(a: After) -> list[Panel]:
         Panel("Two states under one stimulus", first, share, 240),
         Panel("After the stimulus", second, rate, 240),
     ]
+
+
+def loop(r: Hysteresis) -> Panel:
+    """The rate in the long run at every drive, rising and falling."""
+    data: list[Figure] = [
+        {
+            "type": "scatter", "mode": "lines+markers", "x": list(r.drives),
+            "y": plain([float("nan") if y is None else y for y in own]),
+            "line": {"color": colour(k), "width": 1.75, "dash": "solid" if k == 0 else "dot"}, "name": name,
+            "hovertemplate": f"{name}: %{{y:.3f}} at %{{x}}<extra></extra>",
+        }
+        for k, (name, own) in enumerate(zip(("rising", "falling"), r.rates(), strict=True))
+    ]  # fmt: skip
+    shown = layout(axis("drive (input code)"), axis("spikes per neuron and timestep", rangemode="tozero"))
+    return Panel("Rising (solid) and falling (dotted)", data, shown, 260)

@@ -16,7 +16,7 @@ from ...measure import wilson
 from ..folder import clear_disk_errors, write_csv, write_json, write_text
 from ..report import Page, Section, Table, write_report
 from .analyse import Analysis, cycles
-from .analyse_figures import damages, forgetting, rasters, shares, transients
+from .analyse_figures import damages, forgetting, loop, rasters, shares, transients
 
 MOST_ROWS = 50  # attractors in the table of the page
 
@@ -140,7 +140,36 @@ def tables(a: Analysis, rows: Sequence[Row], most: int = MOST_ROWS) -> list[Tabl
         )
     if a.after is not None:
         made.append(_after(a))
+    if a.ramp is not None:
+        made.append(_ramp(a))
+    if a.pulses:
+        lines = [
+            [
+                str(p.drive),
+                str(p.timesteps),
+                _orbit_words(a, p.before),
+                _orbit_words(a, p.after),
+                _switched(p.switched),
+            ]
+            for p in a.pulses
+        ]
+        made.append(Table("pulses", ("drive", "timesteps", "before", "after", "switched"), lines))
     return made
+
+
+def _switched(x: bool | None) -> str:
+    return "not resolved" if x is None else "yes" if x else "no"
+
+
+def _ramp(a: Analysis) -> Table:
+    r = a.ramp
+    assert r is not None
+    words = lambda o: str(classify(a.network, o))  # noqa: E731
+    lines = [
+        [str(d), words(up), words(down), "yes" if d in r.loop else ""]
+        for d, up, down in zip(r.drives, r.rising, r.falling, strict=True)
+    ]
+    return Table("ramp", ("drive", "rising", "falling", "differs"), lines)
 
 
 def _share(r: dict[str, Any]) -> str:
@@ -217,6 +246,11 @@ def page(a: Analysis, rows: Sequence[Row]) -> Page:
     if a.after is not None:
         look = "Two states under one stimulus, and what is left when it ends."
         parts.append(Section("stimuli", "Stimuli", look, forgetting(a.after), tables=kept("stimuli")))
+    if a.ramp is not None:
+        look = "Where the lines part, what the network does depends on where it comes from."
+        parts.append(
+            Section("ramp", "Hysteresis", look, [loop(a.ramp)], wide=True, tables=kept("ramp", "pulses"))
+        )
     again = Table("", ("", ""), [["command", a.options.command]])
     parts.append(Section("run", "This run", "How to get this page again.", tables=[again]))
     return Page(f"Dynamics of {a.options.artifact.name}", summary(a, rows), parts, (), notes(a))
@@ -262,6 +296,10 @@ def to_dict(a: Analysis, rows: Sequence[Row]) -> dict[str, Any]:
             {"kick": k, "slope": d.slope, "plateau": d.plateau, "healed": d.healed, "merged": d.merged.tolist()}
             for k, d in a.hurt
         ],
+        "hysteresis": None
+        if a.ramp is None
+        else {"drives": a.ramp.drives, "differs": a.ramp.loop, "rates": a.ramp.rates()},
+        "pulses": [{"drive": p.drive.tolist(), "timesteps": p.timesteps, "switched": p.switched} for p in a.pulses],
         "stimuli": None
         if a.after is None
         else {

@@ -92,6 +92,9 @@ def analyse(
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="stop then, with what there is")] = None,
     seed: Annotated[int, typer.Option(help="of states and stimuli")] = 0,
+    ramp: Annotated[
+        str, typer.Option(help="input codes that the drive rises and falls through, such as 0..8:9")
+    ] = "",
     out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/analysis"),
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
@@ -116,6 +119,7 @@ def analyse(
         exhaustive,
         seconds,
         seed,
+        ramp,
     )
     if as_json:
         found = run(options)

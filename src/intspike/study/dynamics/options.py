@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import BadInput
 from ...ir import Program
+from .sweep import parse_axis
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Options:
         exhaustive: enumerate every state; None where there are at most 2^20.
         seconds: after which it stops with what it has; None: never.
         seed: of states and random stimuli.
+        ramp: input codes that the drive rises and falls through, such as 0..8:9; empty: none.
     """
 
     artifact: Path
@@ -41,6 +43,7 @@ class Options:
     exhaustive: bool | None = None
     seconds: float | None = None
     seed: int = 0
+    ramp: str = ""
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -53,11 +56,30 @@ class Options:
         if self.seconds is not None and not self.seconds > 0:
             raise BadInput(f"--seconds must be positive, not {self.seconds}")
 
+        if self.ramp and len(self.levels) < 2:
+            raise BadInput(f"--ramp must be at least two different input codes, not {self.ramp!r}")
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The drives of the ramp, rising."""
+        return tuple(sorted(parse_axis("ramp", self.ramp, int))) if self.ramp else ()
+
     @property
     def command(self) -> str:
         """The command line that asks for the same."""
         words = ["intspike dynamics analyse", str(self.artifact)]
-        for name in ("drive", "data", "samples", "timesteps", "states", "budget", "steps", "seconds", "seed"):
+        for name in (
+            "drive",
+            "data",
+            "samples",
+            "timesteps",
+            "states",
+            "budget",
+            "steps",
+            "seconds",
+            "seed",
+            "ramp",
+        ):
             value = getattr(self, name)
             if value != type(self).__dataclass_fields__[name].default:
                 words.append(f"--{name} {value}")
