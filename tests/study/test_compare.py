@@ -20,9 +20,10 @@ from intspike.measure import drift, halves, synops, wilson
 from intspike.measure.membranes import MembraneCounts
 from intspike.ops import Table, Uniform
 from intspike.study.compare import run as run_module
-from intspike.study.compare.page import page, table, words, write
+from intspike.study.compare.page import page, words, write
 from intspike.study.compare.run import Comparison, Options, compare
 from intspike.study.compare.sides import names_of
+from intspike.study.report import drift_table
 from intspike.study.samples import READERS, read_data
 from measure.small_programs import neuron_node
 
@@ -155,7 +156,7 @@ def test_the_page_draws_every_layer(found: Comparison) -> None:
 
 
 def test_the_terminal_shows_drift_beside_its_floor(found: Comparison) -> None:
-    shown = table(found)
+    shown = drift_table(found.drift)
     assert [row[0] for row in shown.rows] == ["hidden", "last", "all layers"]
     assert shown.rows[-1][4:6] == [f"{found.drift.pooled.emd:.4f}", f"{found.drift.halves.pooled.emd:.4f}"]
     assert any(line.startswith("synaptic operations per inference: ") for line in words(found))

@@ -43,6 +43,9 @@ def test_a_search_keeps_the_best_network_and_is_not_repeated(tmp_path):
     assert size_bits(program).total == result["bits"]  # of uniform weights, their range says how many bits
     assert result["compared"] > 0
     assert result["candidates"] == 6
+    pooled = result["drift"]["pooled"]
+    assert 0 <= pooled["emd"] <= pooled["paired_distance"]
+    assert pooled["neurons"] == sum(x["neurons"] for x in result["drift"]["layers"].values())
     assert result["best"]["config"] in (tmp_path / "table.md").read_text()
     assert "Bits for every layer" in (tmp_path / "report.html").read_text("utf-8")
     again = CliRunner().invoke(app, command)

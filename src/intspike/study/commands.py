@@ -154,6 +154,13 @@ def search(
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped; the same command goes on behind the last finished trial")
         raise typer.Exit(130) from None
+    if "drift" in result:  # finished searches of earlier versions have none
+        pooled, floor = (r["pooled"] for r in (result["drift"], result["drift"]["noise_floor"]["halves"]))
+        console.print(
+            f"against full precision: EMD {pooled['emd']:.4f} (noise floor {floor['emd']:.4f}), paired distance "
+            f"{pooled['paired_distance']:.4f} ({floor['paired_distance']:.4f}), {pooled['newly_dead']} newly dead",
+            soft_wrap=True,
+        )
     test, full = result["test"]["value"], result["full_precision"]["value"]
     console.print(
         f"{result['best']['config']}: {test:.1%} on test samples ({full:.1%} in full precision), "

@@ -15,11 +15,12 @@ from ..data import Dataset
 from ..errors import BadInput
 from ..ir.artifact import save
 from ..lower import lower_with_report, verify
-from ..measure import size_bits, wilson
+from ..lower.drift import drift
+from ..measure import Drift, size_bits, wilson
 from ..nn import Network, quantize
 from . import custom
 from .folder import RunFolder, clear_disk_errors, write_atomic, write_json
-from .report import Page, Section, Table, write_report
+from .report import Page, Section, Table, drift_table, write_report
 from .report.style import Figure, Panel, axis, colour, layout, line, note, plain, size, text
 from .search import Candidate, Cost, Found, search
 from .splits import few
@@ -119,6 +120,7 @@ def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None
         save(program, out / "model.intspike")
         test = wilson(train.correct_on(made, data.test, timesteps=timesteps), len(data.test))
         full = wilson(train.correct_on(net, data.test, timesteps=timesteps), len(data.test))
+        drifted = drift(net, made, data, timesteps=timesteps, names=("full precision", str(best)))
         result = {
             "data": data.source,
             "front": [{**asdict(c), "config": str(c)} for c in found.front],
@@ -127,12 +129,13 @@ def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None
             "bits": bits,
             "test": test.to_dict(),
             "full_precision": full.to_dict(),
+            "drift": drifted.to_dict(),
             "compared": sum(c.compared for c in exact),
             "options": _plain(options),
         }
         write_json(out / "search.json", result)
         write_atomic(out / "table.md", lambda p: p.write_text(_markdown(found) + "\n"))
-        write_report(out / "report.html", _page(found, result, timesteps))
+        write_report(out / "report.html", _page(found, drifted, result, timesteps))
         folder.finish("finished", result)
     return result
 
@@ -171,7 +174,7 @@ def _markdown(found: Found) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in _rows(found.front))])
 
 
-def _page(found: Found, result: dict[str, Any], timesteps: int) -> Page:
+def _page(found: Found, drifted: Drift, result: dict[str, Any], timesteps: int) -> Page:
     best, test, full = found.best, result["test"], result["full_precision"]
     summary = (
         f"Within the budget, {best} is the most accurate of {len(found.candidates)} candidates. Trained, it reaches "
@@ -181,6 +184,8 @@ def _page(found: Found, result: dict[str, Any], timesteps: int) -> Page:
     made = [
         Section("front", "Accuracy and cost", looks, [_panel(found)], wide=True,
                 tables=[Table("The front, cheapest first", COLUMNS, _rows(found.front))]),
+        Section("drift", "Firing drift", "How differently it fires from full precision, on the test samples.",
+                tables=[drift_table(drifted)]),
     ]  # fmt: skip
     notes = [
         f"Data: {result['data']}. T = {timesteps}. Test samples serve only for the last numbers.",

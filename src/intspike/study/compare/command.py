@@ -44,7 +44,8 @@ def compare(
     """
     from ... import pretrained
     from ...measure import judge, parse_gates
-    from .page import table, words, write
+    from ..report import drift_table
+    from .page import words, write
     from .run import Options
     from .run import compare as run
 
@@ -58,7 +59,7 @@ def compare(
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     write(found, out, _again(options))
-    console.print(drawn(table(found)))
+    console.print(drawn(drift_table(found.drift)))
     for line in words(found):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(

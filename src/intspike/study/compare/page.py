@@ -41,26 +41,6 @@ def _lines(c: Comparison) -> list[dict[str, Any]]:
     return lines
 
 
-def table(c: Comparison) -> Table:
-    """Drift beside its noise floor, for the terminal: eighty columns."""
-    rows = [
-        [
-            x.layer,
-            f"{x.rate_before:.3f}→{x.rate_after:.3f}",
-            f"{x.dead_before}→{x.dead_after}",
-            f"{x.newly_dead}",
-            f"{x.emd:.4f}",
-            f"{floor.emd:.4f}",
-            f"{x.paired_distance:.4f}",
-            f"{floor.paired_distance:.4f}",
-        ]
-        for x, floor, _ in c.drift.rows()
-    ]
-    columns = ("layer", "rate", "dead", "new", "EMD", "floor", "paired", "floor")
-    title = f"firing drift of {c.b.name} against {c.a.name}; new: newly dead; floor: between halves of the samples"
-    return Table(title, columns, rows)
-
-
 def words(c: Comparison) -> list[str]:
     """Accuracy, agreement and cost, a line each."""
     made = [

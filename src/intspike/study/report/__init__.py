@@ -10,3 +10,4 @@ from .page import Page as Page
 from .page import render as render
 from .page import write_report as write_report
 from .sections import Section as Section
+from .tables import drift_table as drift_table

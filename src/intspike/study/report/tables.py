@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ...measure import Drift
 from .content import ReportContent, Table, Variant
 from .style import percent, short, size
 
@@ -89,6 +90,27 @@ def firing(variants: Sequence[Variant]) -> list[Table]:
         title = f"{v.name} against {variants[0].name}" if v.firing else f"Noise floor: halves under {v.name}"
         made.append(Table(title, columns, rows))
     return made
+
+
+def drift_table(drift: Drift) -> Table:
+    """Drift beside its noise floor, layer by layer, in eighty columns."""
+    rows = [
+        [
+            x.layer,
+            f"{x.rate_before:.3f}→{x.rate_after:.3f}",
+            f"{x.dead_before}→{x.dead_after}",
+            f"{x.newly_dead}",
+            f"{x.emd:.4f}",
+            f"{floor.emd:.4f}",
+            f"{x.paired_distance:.4f}",
+            f"{floor.paired_distance:.4f}",
+        ]
+        for x, floor, _ in drift.rows()
+    ]
+    before, after = drift.firing.names
+    columns = ("layer", "rate", "dead", "new", "EMD", "floor", "paired", "floor")
+    title = f"firing drift of {after} against {before}; new: newly dead; floor: between halves of the samples"
+    return Table(title, columns, rows)
 
 
 def costs(variants: Sequence[Variant]) -> list[Table]:
