@@ -18,8 +18,8 @@ CLAIM = ">= 0"
 HEAD = """# Results
 
 Every goal that a measurement was given, and what came out; intervals are 95 %. `tools/make_results_page.py` writes this
-page from the `summary.json` of each folder in `results/`; its `table.md` or `report.html` has all numbers, the data and the
-method. Where an interval reaches beyond the goal, the verdict rests on the value alone.
+page from the `summary.json` of each folder in `results/`; its `table.md` or `report.html` has all numbers, the data and
+the method. Where an interval reaches beyond the goal, the verdict rests on the value alone.
 """
 
 Line = Mapping[str, Any]
