@@ -13,7 +13,7 @@ from ..report.markdown import page_markdown
 from ..report.style import Panel
 from ..timesteps import figures
 from ..timesteps.saturation import one_training
-from . import prose, tables
+from . import prose, results, tables
 from .findings import MODELS, NAMES, Findings
 from .options import README
 
@@ -37,27 +37,56 @@ def page_of(f: Findings) -> Page:
         Section("question", "Question", "", prose=prose.question()),
         Section("method", "Method", "", prose=prose.method(f)),
         Section(
-            "timesteps", "Accuracy and timesteps", "", whole, tables=[tables.accuracies(f)], legend=True,
-            prose=prose.accuracy(f),
-        ),
-        Section("study", "Beside the study", "", tables=tables.beside(f), prose=prose.beside(f)),
-        Section(
-            "bits", "Fewer bits", "", _sizes(f), wide=True, tables=[tables.sizes(f)], prose=prose.bits(f),
-        ),
-        Section(
-            "spikes", "Spikes", "", _transients(f), tables=[tables.lines_of_spikes(f)], prose=prose.growing(f),
+            "timesteps",
+            "Accuracy and timesteps",
+            "",
+            whole,
+            tables=[tables.accuracies(f)],
+            legend=True,
+            prose=_paragraph(results.accuracy(f)),
         ),
         Section(
-            "costs", "Energy and latency", "", figures.frontiers(readme, f.latency[README]),
-            tables=[tables.costs(f), *tables.rival_times(f)], legend=True, prose=prose.costs(f),
+            "study", "Beside the study", "", tables=tables.beside(f), prose=_paragraph(results.beside(f))
         ),
         Section(
-            "exit", "Early exit", "", figures.exits(readme), wide=True, tables=[tables.exits(f)], prose=prose.exits(f),
+            "bits",
+            "Fewer bits",
+            "",
+            _sizes(f),
+            wide=True,
+            tables=[tables.sizes(f)],
+            prose=_paragraph(results.bits(f)),
+        ),
+        Section(
+            "spikes",
+            "Spikes",
+            "",
+            _transients(f),
+            tables=[tables.lines_of_spikes(f)],
+            prose=_paragraph(results.growing(f)),
+        ),
+        Section(
+            "costs",
+            "Energy and latency",
+            "",
+            figures.frontiers(readme, f.latency[README]),
+            tables=[tables.costs(f), *tables.rival_times(f)],
+            legend=True,
+            prose=_paragraph(results.costs(f)),
+        ),
+        Section(
+            "exit",
+            "Early exit",
+            "",
+            figures.exits(readme),
+            wide=True,
+            tables=[tables.exits(f)],
+            prose=_paragraph(results.exits(f)),
         ),
         Section("goals", "Comparisons", "", tables=[tables.goal_table(f)], prose=prose.comparisons(f)),
-        Section("limits", "Limits", "", prose=prose.limits(f)),
+        Section("limits", "Limits", "", prose=_paragraph(prose.limits(f))),
         this_study(f.options.command(), f.finished),
-    ]  # fmt: skip
+    ]
     return Page(
         "Timesteps and bits of a spiking network on MNIST",
         prose.summary(f),
@@ -65,6 +94,10 @@ def page_of(f: Findings) -> Page:
         figures.kinds(readme),
         article=True,
     )
+
+
+def _paragraph(sentences: Sequence[str]) -> list[str]:
+    return [" ".join(sentences)] if sentences else []
 
 
 def _sizes(f: Findings) -> list[Panel]:
