@@ -54,3 +54,4 @@ from .regime import Regime as Regime
 from .regime import classify as classify
 from .regime import dead_zone as dead_zone
 from .regime import settling_time as settling_time
+from .rich_network import RichNetwork as RichNetwork

@@ -8,6 +8,7 @@ from .map import Ints, Map
 from .network import IntegerNetwork
 from .program_kernel import ProgramKernel, program_kernel
 from .program_map import ProgramMap
+from .rich_network import RichNetwork
 
 Compiled = Kernel | ProgramKernel
 
@@ -16,6 +17,8 @@ def compiled(network: Map) -> Compiled | None:
     """The compiled timesteps of a map; None where there is no compiler."""
     if isinstance(network, IntegerNetwork):
         return kernel(network)
+    if isinstance(network, RichNetwork):
+        return program_kernel(network.whole)
     return program_kernel(network) if isinstance(network, ProgramMap) else None
 
 

@@ -19,6 +19,7 @@ from .network import IntegerNetwork
 from .orbits import Orbit, orbit
 from .program_map import ProgramMap
 from .prove import prove_silence, prove_trap
+from .rich_network import RichNetwork
 
 
 def driven_by(network: Map, drive: ArrayLike) -> Map:
@@ -27,6 +28,8 @@ def driven_by(network: Map, drive: ArrayLike) -> Map:
         return network.driven_by(drive)
     if isinstance(network, IntegerNetwork):
         return replace(network, drive=drive)
+    if isinstance(network, RichNetwork):
+        return replace(network, base=replace(network.base, drive=drive))
     raise BadInput(f"the drive of {type(network).__name__} cannot be changed")
 
 
