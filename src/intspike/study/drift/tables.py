@@ -25,13 +25,14 @@ CELL = "accuracy in %, EMD, paired distance"
 
 def tables(rows: Rows, floors: Sequence[FiringReport], options: Options) -> list[Table]:
     """Full precision and its noise, weights by range, states, both; means over seeds."""
-    return [
-        _full(rows),
-        noise(rows, floors),
-        _weights(rows, options),
-        _states(rows, options),
-        _both(rows),
-    ]
+    made = [_full(rows), noise(rows, floors)]
+    if "weights" in options.parts:
+        made.append(_weights(rows, options))
+    if "states" in options.parts:
+        made.append(_states(rows, options))
+    if {"both", "near"} & set(options.parts):
+        made.append(_both(rows))
+    return made
 
 
 def _full(rows: Rows) -> Table:
@@ -73,7 +74,7 @@ def _weights(rows: Rows, options: Options) -> Table:
         for scheme in schemes
         for clip in (None, *options.clips)
     ]
-    heads = ("weights", *(f"{b} bits" for b in options.weight_bits))
+    heads = ("weights", *map(_bits, options.weight_bits))
     return Table(f"Weights quantized, by range: {CELL}", heads, lines)
 
 
@@ -87,8 +88,12 @@ def _states(rows: Rows, options: Options) -> Table:
         for state, schemes in STATES.items()
         for scheme in schemes
     ]
-    heads = ("states", *(f"{b} bits" for b in options.state_bits))
+    heads = ("states", *map(_bits, options.state_bits))
     return Table(f"Membrane potentials quantized: {CELL}", heads, lines)
+
+
+def _bits(count: int) -> str:
+    return "1 bit" if count == 1 else f"{count} bits"
 
 
 def _alone(rows: Rows, what: str) -> list[Row[DriftCell]]:
