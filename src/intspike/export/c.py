@@ -68,6 +68,12 @@ class Renderer:
                 "/* The class: the largest readout, ties to the lowest index. */",
                 "int32_t program_class(const program_state *s);",
                 "",
+                "/* How far the largest readout is above the second largest; of one output 0. */",
+                "int64_t program_margin(const program_state *s);",
+                "",
+                "/* Early exit on one input: steps until the margin is reached, at most longest; returns how many. */",
+                "int32_t program_run_until(program_state *s, const program_input *x, int32_t longest, int64_t margin);",
+                "",
                 "#endif",
                 "",
             ]
@@ -92,6 +98,7 @@ class Renderer:
             self._reset(),
             self._step(),
             self._class(),
+            _MARGIN,
         ]
         return _without_unused("\n".join(parts))
 
@@ -242,6 +249,34 @@ def _unused(chunk: str, chunks: list[str]) -> bool:
     return not any(f"{name}(" in c for c in chunks if c is not chunk)
 
 
+_MARGIN = """\
+int64_t program_margin(const program_state *s)
+{
+    int64_t best = program_readout(s, 0), second = INT64_MIN;
+    for (int32_t k = 1; k < PROGRAM_OUTPUTS; k++) {
+        const int64_t value = program_readout(s, k);
+        if (value > best) {
+            second = best;
+            best = value;
+        } else if (value > second) {
+            second = value;
+        }
+    }
+    return PROGRAM_OUTPUTS > 1 ? best - second : 0;
+}
+
+int32_t program_run_until(program_state *s, const program_input *x, int32_t longest, int64_t margin)
+{
+    program_reset(s);
+    for (int32_t t = 0; t < longest; t++) {
+        program_step(s, x, t == 0);
+        if (program_margin(s) >= margin)
+            return t + 1;
+    }
+    return longest;
+}
+"""
+
 _MAKEFILE = """\
 CFLAGS = -std=c99 -Wall -Wextra -Wconversion -pedantic -Werror -O2
 
@@ -255,6 +290,10 @@ _README = """\
 `program.h` is the interface: `program_reset(&state)`, then `program_step(&state, x, fresh)` once a timestep, then
 `program_readout(&state, output)` or `program_class(&state)`. No allocation, no floating point. Buffers hold the
 channel last.
+
+Early exit: `program_run_until(&state, x, longest, margin)` stops at the first timestep at which the largest readout
+leads by the margin, and returns how many it ran. Where every timestep brings another frame, ask
+`program_margin(&state)` behind each `program_step`. Choose the margin on samples that are neither training nor test.
 
 `main.c` runs samples as a process. Standard input: int32 timesteps, int32 samples, int32 static (1: one frame a
 sample), then the frames as int32, channel first. Standard output, int64 little-endian, per sample: at every
