@@ -14,7 +14,7 @@ from safetensors.torch import save as save_tensors
 
 from ... import train
 from ...data import Dataset, Split
-from ...engine.early_exit import exits, margins
+from ...engine.early_exit import candidates, exits
 from ...engine.trace import Trace
 from ...errors import BadInput
 from ...lower.drift import connections, evaluated
@@ -172,14 +172,10 @@ def _counts(net: Network, part: Split, timesteps: int) -> tuple[Sums, dict[str, 
 
 def _exits(*parts: tuple[Sums, NDArray[np.integer]]) -> dict[str, list[dict[str, float]]]:
     """Accuracy and mean timesteps of every margin that the first part, validation samples, shows; of both parts."""
-    found = np.unique(margins(parts[0][0]))
-    found = found[found > 0]
-    if len(found) > MARGINS:
-        found = np.unique(np.quantile(found, np.linspace(0, 1, MARGINS), method="closest_observation"))
-    never = int(found.max(initial=0)) + 1  # all timesteps
+    tried = candidates(parts[0][0], MARGINS).tolist()
     made: dict[str, list[dict[str, float]]] = {}
     for name, (sums, labels) in zip(("validation", "test"), parts, strict=True):
-        stopped = [(m, exits(sums, m)) for m in [*map(int, found), never]]
+        stopped = [(m, exits(sums, m)) for m in tried]
         made[name] = [
             {
                 "margin": m,
