@@ -85,9 +85,10 @@ class Hdf5:
             raise BadData(
                 f"{name} in {self.path} must be a list of 1 to {MAX_SAMPLES:,} samples, but is {what}"
             )
-        if (at.chunks or (1,))[0] > MAX_CHUNK:
+        together = (at.chunks or (1,))[0]
+        if together > MAX_CHUNK:
             raise BadData(
-                f"{name} in {self.path} must be stored in small parts, not {at.chunks[0]:,} elements together; give "
+                f"{name} in {self.path} must be stored in small parts, not {together:,} elements together; give "
                 f"the file as published"
             )
         return at
@@ -98,10 +99,11 @@ class Hdf5:
 
         found = self.own(name)
         known = h5py.check_string_dtype(found.dtype) if isinstance(found, h5py.Dataset) else None
-        if known is None or found.size * REFERENCE.itemsize > longest or found.chunks is not None:
+        size = int(found.size or 0) if known is not None else 0
+        if known is None or size * REFERENCE.itemsize > longest or found.chunks is not None:
             raise BadData(f"{name} in {self.path} must be text of at most {longest:,} bytes; write it anew")
         if known.length is not None:  # of fixed length
-            if found.size * known.length > longest:
+            if size * known.length > longest:
                 raise BadData(f"{name} in {self.path} must be text of at most {longest:,} bytes")
             raws = [bytes(x) for x in np.asarray(found[()]).ravel()]
         else:
@@ -109,8 +111,7 @@ class Hdf5:
             if offset is None:
                 raise BadData(f"{name} in {self.path} must have its text stored; write the file anew")
             raws = [
-                self._object(name, *r)
-                for r in np.frombuffer(self.content, REFERENCE, found.size, offset).tolist()
+                self._object(name, *r) for r in np.frombuffer(self.content, REFERENCE, size, offset).tolist()
             ]
         try:
             return [raw.decode("utf8").rstrip("\0") for raw in raws]

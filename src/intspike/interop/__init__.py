@@ -7,4 +7,5 @@ from .agreement import Agreement as Agreement
 from .agreement import agreement as agreement
 from .imported import Choice as Choice
 from .imported import Imported as Imported
+from .nir import from_nir as from_nir
 from .snntorch import from_snntorch as from_snntorch

@@ -56,12 +56,14 @@ class Imported:
         choices: every semantic choice, in the order of the layers.
         original: runs the model in its own tool, where that is possible: for inputs [T, B, ...] the spikes of each
             layer [T, B, C, ...], by name.
+        input_shape: of one frame, where the source says it.
     """
 
     network: Network
     source: str
     choices: tuple[Choice, ...]
     original: Callable[[Tensor], dict[str, Tensor]] | None = None
+    input_shape: tuple[int, ...] | None = None
 
     def rows(self) -> list[tuple[str, ...]]:
         """The choices as rows: layer, field, theirs, ours, effect."""

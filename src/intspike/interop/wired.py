@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import NotImportable
-from ..nn import Group, Network
+from ..nn import Group, Network, Readout
 from ..nn.tracing import layer_name
 
 INPUT = "input"
@@ -64,6 +64,8 @@ class Wiring:
         owner = {id(m): name for name, m in self.modules.items()}
         for group in net.layers:
             _place(group, self.constants[owner[id(group.neuron)]])
+        if net.readout is not None and (made := self.constants.get(output)) and made.gain is not None:
+            _scale_readout(net.readout, made.gain)
         return net.eval()
 
 
@@ -94,6 +96,17 @@ def _identifier(name: str, taken: set[str]) -> str:
     if hasattr(torch.nn.Module, plain) or plain in ("training", "_reads", "_ends"):
         plain += "_"
     return next(n for n in (plain, *(f"{plain}_{k}" for k in range(2, 100_000))) if n not in taken)
+
+
+@torch.no_grad()
+def _scale_readout(readout: Readout, gain: Tensor) -> None:
+    rows = gain.reshape(-1, 1)
+    if len(rows) not in (1, readout.synapse.out_features):
+        raise NotImportable(
+            f"{readout.name}: a gain must be one number or one for each of {readout.synapse.out_features} outputs, but "
+            f"has the shape {list(gain.shape)}"
+        )
+    readout.synapse.weight.mul_(rows)
 
 
 @torch.no_grad()

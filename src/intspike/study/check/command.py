@@ -18,7 +18,7 @@ console = Console()
 def check(
     model: Annotated[
         str,
-        typer.Argument(help="your model, module:function, or squat-fmnist, spiking-cnn, sew-resnet-8, ..."),
+        typer.Argument(help="your model, module:function, or squat-fmnist, spiking-cnn, ...; or a NIR file"),
     ],
     input_shape: Annotated[str, typer.Option(help="of one frame: 1,28,28 or 700")] = "1,28,28",
     weight_bits: Annotated[int, typer.Option(help="of weights, 1..8")] = 4,
@@ -33,8 +33,17 @@ def check(
     """Before training: what of a model will lower and what is refused, proved widths, memory, operations.
 
     intspike check my_module:build --input-shape 3,32,32 --weight-bits 2 --state-bits 2
+
+    Of a NIR file: what it says, and what it leaves open.
+
+    intspike check model.nir
     """
     need_torch()
+    if model.endswith(".nir"):
+        from ..interchange.meaning import explain
+
+        explain(Path(model), as_json, out)
+        return
     from ...errors import BadInput, NotLowerable
     from ...quant import QuantConfig, ThresholdCentred, weight_of
     from ..folder import clear_disk_errors, write_json

@@ -1,0 +1,41 @@
+"""`intspike export nir`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+console = Console()
+Artifact = Annotated[Path, typer.Argument(help="a stored program, or the name of one of intspike's own")]
+
+
+def export_nir(
+    artifact: Artifact,
+    out: Annotated[Path, typer.Option(help="the NIR file")] = Path("model.nir"),
+    timestep: Annotated[float, typer.Option(help="dt of its time constants (s)")] = 1e-3,
+    program_only: Annotated[
+        bool,
+        typer.Option("--program-only", help="for programs that NIR cannot say: the integer program alone"),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="replace what is there")] = False,
+) -> None:
+    """Write a stored program as NIR: real parameters for every tool, and the integer program in the metadata."""
+    from ... import pretrained
+    from ...export.nir import export_nir as write
+    from ...ir.artifact import load
+
+    snaps = write(
+        load(pretrained.find(artifact)), out, timestep=timestep, program_only=program_only, force=force
+    )
+    for s in snaps:
+        low, high = s.beta
+        leak = f"{low:g}" if low == high else f"{low:g}..{high:g}"
+        console.print(
+            f"{s.layer}: leak {leak}, at most {s.lsb} LSB from its table", highlight=False, soft_wrap=True
+        )
+    console.print(
+        f"{out} holds the integer program; intspike import {out} restores it bit by bit", soft_wrap=True
+    )
