@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save as save_tensors
 
-from ..data import Split
+from ..data import Dataset, Split
 from ..ir.artifact import save
 from ..lower import lower_with_report, verify
 from ..lower.drift import Side
 from ..measure import dead, size_bits
-from ..nn import Network
+from ..nn import Network, fit_ranges
+from ..quant import QuantConfig
 
 NETWORK, PROGRAM = "network.safetensors", "model.intspike"
 BY_DEFINITION, BY_NATIVE = 16, 250  # test samples verified by the reference engine, and by compiled code
@@ -45,6 +46,13 @@ def tested(net: Network, test: Split, timesteps: int) -> tuple[dict[str, Any], S
         "right": np.packbits(right).tobytes().hex(),
         "layers": layers,
     }, side
+
+
+def reaching(net: Network, config: QuantConfig, dataset: Dataset, timesteps: int, seed: int) -> QuantConfig:
+    """The configuration whose levels reach as far in each layer as training samples ask for."""
+    return fit_ranges(
+        net, config, dataset, batch_size=min(50, len(dataset.train)), timesteps=timesteps, seed=seed
+    )
 
 
 def right_of(record: Mapping[str, Any]) -> NDArray[np.bool_]:

@@ -55,6 +55,7 @@ class DriftCell:
         weight, weight_bits: quantizer of the weights; "" and None: full precision.
         clip: range of the weights, in standard deviations of a channel; None: as the quantizer finds it.
         state, state_bits: quantizer of the membrane potentials, likewise.
+        fitted: how far the levels of each layer reach is found from training samples; with `state` alone.
         teacher, strength: which distance to the rates of full precision is added to the loss, and its weight.
         seed: of weights, sample order and validation split.
         dataset, data, model: its registered name, a fingerprint of the samples, and the network.
@@ -87,6 +88,7 @@ class DriftCell:
     state_bits: int | None = None
     teacher: Teacher = ""
     strength: float = 0.0
+    fitted: bool = False
 
     @property
     def parent(self) -> DriftCell | None:
@@ -155,7 +157,7 @@ def full_precision(cell: DriftCell) -> DriftCell:
     """The same training before anything is quantized."""
     return replace(
         cell, scheme="fp", weight="", weight_bits=None, clip=None, state="", state_bits=None, teacher="", strength=0.0,
-        stores="", quantized_learning_rate=0.0,
+        stores="", quantized_learning_rate=0.0, fitted=False,
     )  # fmt: skip
 
 
@@ -204,8 +206,9 @@ def _of_seed(
         for state, schemes in STATES.items():
             for scheme in schemes:
                 yield replace(
-                    base, scheme=scheme, weight="uniform", weight_bits=BOTH, state=state, state_bits=BOTH
-                )
+                    base, scheme=scheme, weight="uniform", weight_bits=BOTH, state=state, state_bits=BOTH,
+                    fitted=scheme == "ptq",
+                )  # fmt: skip
     if "near" in parts:
         for bits in (BOTH, 2):
             plain = replace(
@@ -231,4 +234,4 @@ def _states(base: DriftCell, state_bits: Sequence[int]) -> Iterator[DriftCell]:
             if state == "uniform-signed" and bits == 1:
                 continue  # a code below rest and rest: nothing could integrate
             for scheme in schemes:
-                yield replace(base, scheme=scheme, state=state, state_bits=bits)
+                yield replace(base, scheme=scheme, state=state, state_bits=bits, fitted=scheme == "ptq")

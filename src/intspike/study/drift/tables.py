@@ -195,7 +195,8 @@ def notes(rows: Rows, options: Options) -> list[str]:
         "samples, all neurons pooled, in spikes per timestep. Weights alone and states alone leave the other in full "
         "precision.",
         f"States are stored {options.codec.replace('-', ' ')}. Uniform signed states cover -1..1 thresholds "
-        "(before reset -2..2), unsigned ones the part above rest.",
+        "(before reset -2..2), unsigned ones the part above rest; calibrated ones reach up to 32 times further in each "
+        "layer, whichever keep most spikes of training samples as they are in full precision.",
         f"Networks near emd or paired are trained with {options.strength:g} times that distance to the rates of full "
         "precision in their loss.",
     ]

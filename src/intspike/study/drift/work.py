@@ -18,7 +18,7 @@ from ...train import Epoch, FiringRegularizer
 from ...train.history import history_to_dict
 from ..grid import Outcome
 from ..models import Where, augmentation, build, load
-from ..networks import NETWORK, PROGRAM, parameters, proved, tested
+from ..networks import NETWORK, PROGRAM, parameters, proved, reaching, tested
 from ..splits import few, split
 from .cells import DriftCell
 
@@ -39,7 +39,10 @@ def compute(cell: DriftCell, files: Mapping[str, bytes], where: Where) -> Outcom
     net, parent = build(where, dataset), None
     if cell.scheme != "fp":
         net.load_state_dict(load_tensors(files[NETWORK]))
-        parent, net = net, quantize(net, cell.config())
+        config = cell.config()
+        if cell.fitted:
+            config = reaching(net, config, dataset, cell.timesteps, cell.seed)
+        parent, net = net, quantize(net, config)
     net = (
         calibrated(net, dataset, cell)
         if cell.scheme == "ptq"

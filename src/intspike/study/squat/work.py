@@ -15,11 +15,11 @@ from ... import train
 from ...data import Dataset, Split
 from ...errors import BadInput
 from ...lower.drift import between
-from ...nn import Network, calibrate, fit_ranges, quantize
+from ...nn import Network, calibrate, quantize
 from ...quant import QuantConfig
 from ...train.fit import history_to_dict
 from ..grid import Outcome
-from ..networks import NETWORK, PROGRAM, parameters, proved, tested
+from ..networks import NETWORK, PROGRAM, parameters, proved, reaching, tested
 from ..splits import few, fold, split
 from .cells import TRAINED_TWICE, SquatCell
 from .tasks import LOSSES, Where, build, load
@@ -105,10 +105,8 @@ def _shortest(cell: SquatCell, dataset: Dataset) -> SquatCell:
 
 def _config(net: Network, dataset: Dataset, cell: SquatCell) -> QuantConfig:
     """How a cell's network is quantized, with the ranges of its states."""
-    if not cell.fitted:
-        return cell.config()
-    count = min(50, len(dataset.train))
-    return fit_ranges(net, cell.config(), dataset, batch_size=count, timesteps=cell.timesteps, seed=cell.seed)
+    config = cell.config()
+    return reaching(net, config, dataset, cell.timesteps, cell.seed) if cell.fitted else config
 
 
 def split_of(cell: SquatCell, where: Where) -> Dataset:
