@@ -22,7 +22,7 @@ from intspike.kernels import fused, oracle
 from intspike.native import compiler
 from intspike.native.loop_text import EACH_LANE, TILE, is_real
 from intspike.native.loops import adds_only, loop
-from intspike.neuron import IF, LIF, NEURONS
+from intspike.neuron import IF, ILIF, LIF, NEURONS
 from intspike.neuron.base import Neuron
 from intspike.neuron.constants import constants, real_beta
 from intspike.ops import (
@@ -31,6 +31,7 @@ from intspike.ops import (
     Dyadic,
     FastSigmoid,
     Form,
+    Rectangle,
     Shift,
     ShiftedArctan,
     Table,
@@ -58,7 +59,7 @@ FACTORS: dict[str, list[Any]] = {
     "compare": [">=", ">"],
     "spikes": [1, 2, 3],
     "refractory": [0, 1, 3],
-    "surrogate": [Triangle(0.8), FastSigmoid(2.0), ShiftedArctan(1.5)],
+    "surrogate": [Triangle(0.8), FastSigmoid(2.0), ShiftedArctan(1.5), Rectangle()],
     "blocked": ["nothing", "ends", "saturated", "below"],
     "dense": [False, True],
 }
@@ -73,11 +74,12 @@ def neuron_and_form(choice: Choice) -> tuple[Neuron, Form] | None:
         return None  # there are no end codes
     names = {f.name for f in dataclasses.fields(kind)}
     codec, fields = choice["codec"], {k: v for k, v in choice.items() if k in names}
-    several = fields.get("spikes", 1) > 1 and getattr(codec, "stores", "") == "before reset"
-    if several and isinstance(codec, Table) and codec.bits < 3:
+    before = getattr(codec, "stores", "") == "before reset" and isinstance(codec, Table)
+    if before and codec.bits < (3 if fields["spikes"] > 1 else 1) + (kind is ILIF):
         return None  # too few levels for every number of spikes
-    neuron, form = kind(**fields), Form(codec, choice["leak"], blocked)
+    form = Form(codec, choice["leak"], blocked)
     try:
+        neuron = kind(**fields)
         trace(neuron, form)
     except BadInput:
         return None
@@ -128,11 +130,11 @@ def label(choice: Choice) -> str:
 COVER = list(pairwise())
 
 
-def fractions(codec: Table, spikes: int) -> list[float]:
+def fractions(codec: Table, most: int) -> list[float]:
     above = codec.high - codec.rest
     if codec.stores == "after reset":
         return [(c - codec.rest) / (above + 1) for c in range(codec.high + 1)]
-    return [(c - codec.rest) / above * (spikes + 0.3) for c in range(codec.high + 1)]
+    return [(c - codec.rest) / above * (most + 0.3) for c in range(codec.high + 1)]
 
 
 def integers(
@@ -151,9 +153,9 @@ def integers(
     )
     more: dict[str, Any] = {}
     if isinstance(codec, Table):
-        more["fractions"] = fractions(codec, neuron.spikes)
+        more["fractions"] = fractions(codec, neuron.multiples[-1])
     else:
-        reach = theta * (neuron.spikes + 1) / max(codec.high, 1)
+        reach = theta * (neuron.multiples[-1] + 1) / max(codec.high, 1)
         more["shift"] = np.ceil(np.log2(np.maximum(reach, 1))).astype(np.int64)
     beta = real_beta(form.leak, rng.choice([0.5, 0.75, 0.9, 1.0], channels))
     numbers = constants(

@@ -24,6 +24,7 @@ from intspike.ops import (
     Carry,
     FastSigmoid,
     Form,
+    Rectangle,
     ShiftedArctan,
     Table,
     Triangle,
@@ -32,6 +33,7 @@ from intspike.ops import (
     step_one,
     trace,
 )
+from intspike.ops.surrogate import EDGE
 from intspike.ops.table import ENDS, SATURATED
 from intspike.ops.trace import Tracer, Value
 from strategies import Recipe, random_recipe
@@ -169,6 +171,12 @@ def slope(surrogate: Any, z: Fraction) -> Fraction:
     match surrogate:
         case Triangle():
             return max(Fraction(0), 1 - abs(z) * Fraction(surrogate.slope))
+        case Rectangle():
+            return (
+                Fraction(surrogate.slope) / 2
+                if -1 <= z * Fraction(surrogate.slope) + Fraction(EDGE) < 1
+                else Fraction(0)
+            )
         case FastSigmoid():
             return 1 / (1 + Fraction(surrogate.slope) * abs(z)) ** 2
         case _:
@@ -272,7 +280,7 @@ def _integer(body: Body, row: Mapping[str, Any], i: Any, a: list[int], step: Ste
 @settings(max_examples=80, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
-    st.sampled_from([Triangle(), Triangle(0.5), FastSigmoid(2.0), ShiftedArctan()]),
+    st.sampled_from([Triangle(), Triangle(0.5), FastSigmoid(2.0), ShiftedArctan(), Rectangle(0.5)]),
     st.sampled_from(["nothing", "ends", "saturated", "below"]),
 )
 def test_backward_is_the_transpose_of_forward_differentiation(seed: int, surrogate: Any, blocked: str):

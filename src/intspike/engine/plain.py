@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Conv, Dense, Integrator, Join, Node, Pool, Program, Readout
+from ..ir import Conv, Dense, Integrator, Join, Node, Offset, Pool, Program, Readout
 from .layers import Buffer, Constants, Layer
 
 
@@ -46,6 +46,13 @@ def _plain(
             else:
                 text = f"(x0[o] {'>' if n.kind == 'and' else '<='} 0) & (x1[o] > 0)"
             return [f"for (int o = 0; o < {y.size}; o++)", f"    y[o] = ({y.kind})({text});"]
+        case Offset():
+            offset = n.offset.reshape(x.channels, x.positions).T  # the channel last
+            return [
+                f"const int64_t *offset = {constants.add(offset)};",
+                f"for (int o = 0; o < {y.size}; o++)",
+                f"    y[o] = ({y.kind})(x0[o] + offset[o]);",
+            ]
         case Integrator():
             last = f"(t ? y[o - m * {y.size}] : 0)"
             return [f"for (int o = 0; o < {y.size}; o++)", f"    y[o] = {last} + x0[o];"]

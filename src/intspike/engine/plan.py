@@ -10,7 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Conv, Dense, Input, Integrator, Neuron, Pool, Program, Range, Readout, ranges, static_nodes
+from ..ir import (
+    Conv,
+    Dense,
+    Input,
+    Integrator,
+    Neuron,
+    Pool,
+    Program,
+    Range,
+    Readout,
+    Unfold,
+    ranges,
+    static_nodes,
+)
 from ..native import Compiler, load, synapse
 from . import layers
 from .layers import Buffer, Constants, Layer
@@ -118,7 +131,7 @@ class Plan:
 def plan(program: Program, timesteps: int, cc: Compiler, flags: tuple[str, ...]) -> Plan | None:
     """Compile a program; None where it runs timestep by timestep instead.
 
-    Those are programs with delays, inputs that are no bytes, and neurons that need 64 bits.
+    Those are programs with delays or a substep clock, inputs that are no bytes, and neurons that need 64 bits.
 
     Args:
         timesteps: the longest run for which widths are proved.
@@ -167,7 +180,7 @@ def _layers(
     """Buffers by node, and the text of each node in order."""
     if proved[program.input.name].low < 0 or proved[program.input.name].high > 255:
         return None
-    if any(e.delay for n in program for e in n.edges):
+    if any(e.delay for n in program for e in n.edges) or any(isinstance(n, Unfold) for n in program):
         return None
     static = static_nodes(program)
     fused = _fused(program, proved)

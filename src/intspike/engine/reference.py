@@ -16,15 +16,18 @@ from ..ir import (
     Conv,
     Dense,
     Edge,
+    Fold,
     Input,
     Integrator,
     Join,
     Neuron,
     Node,
+    Offset,
     Pool,
     Program,
     Range,
     Readout,
+    Unfold,
     ranges,
     static_nodes,
 )
@@ -105,13 +108,21 @@ class Session:
             case Input():
                 return x
             case Dense():
-                return self._read(n.source).reshape(self.batch, -1) @ n.weight.T
+                x = self._read(n.source)
+                return x.reshape(len(x), -1) @ n.weight.T
             case Conv():
                 return conv(n, self._read(n.source), n.weight)
             case Pool():
                 return pool(n, self._read(n.source))
             case Join():
                 return join(n, [self._read(e) for e in n.sources])
+            case Offset():
+                return self._read(n.source) + n.offset
+            case Unfold():
+                return unfold(n, self._read(n.source)).reshape(-1, *self.program.shapes[n.name])
+            case Fold():
+                x = self._read(n.source)
+                return x.reshape(self.program.substeps, -1, *x.shape[1:]).sum(0)
             case Neuron():
                 return self._neuron(n, self._read(n.source))
             case Integrator():
@@ -142,6 +153,12 @@ class Session:
                 f"{n.name}: proved to stay in {r.low}..{r.high} for {self.timesteps} timesteps, but reached "
                 f"{int(value.min())}..{int(value.max())} at timestep {self.t}; run with more timesteps declared"
             )
+
+
+def unfold(n: Unfold, x: Ints) -> Ints:
+    """Integers x as spikes [substeps, *x.shape]: as many as x says, from the first substep on."""
+    at = np.arange(n.substeps).reshape(-1, *(1,) * x.ndim)
+    return (x[None] > at).astype(np.int64)
 
 
 def pool(n: Pool, x: Ints) -> Ints:

@@ -18,7 +18,23 @@ from numpy.typing import NDArray
 
 from ..errors import BadInput
 from ..fixed import bits_for
-from ..ir import Conv, Dense, Input, Integrator, Join, Neuron, Node, Pool, Program, Range, Readout, ranges
+from ..ir import (
+    Conv,
+    Dense,
+    Fold,
+    Input,
+    Integrator,
+    Join,
+    Neuron,
+    Node,
+    Offset,
+    Pool,
+    Program,
+    Range,
+    Readout,
+    Unfold,
+    ranges,
+)
 from ..ir.artifact import content_hash, write_whole
 from ..ir.container import storage
 from ..ops.body import Body, codec_parameters
@@ -150,7 +166,9 @@ def _particulars(n: Node) -> dict[str, Any]:
             return {"state_bits": n.bits}
         case Readout():
             return {"readout": n.kind}
-        case Dense() | Neuron():
+        case Unfold():
+            return {"substeps": n.substeps}
+        case Dense() | Neuron() | Offset() | Fold():
             return {}
 
 
@@ -158,6 +176,8 @@ def _arrays(n: Node, k: int, files: _Files) -> dict[str, Any]:
     match n:
         case Dense() | Conv():
             return {"weight": files.add(k, "weight", n.weight, "weight codes")}
+        case Offset():
+            return {"offset": files.add(k, "offset", n.offset, "what is added to each sum")}
         case Pool() if n.minimum is not None:
             meaning = "1 for a channel that takes the minimum, because a negative gain follows"
             return {"minimum": files.add(k, "minimum", n.minimum, meaning)}

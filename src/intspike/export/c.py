@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import BadInput
-from ..ir import Input, Neuron, Program, Readout, ranges, static_nodes
+from ..ir import Input, Neuron, Program, Readout, Unfold, ranges, static_nodes
+from ..ir.clock import runs
 from ..ops.c import helpers
 from .c_nodes import Layout, NodeRenderer, layouts
 
@@ -39,6 +40,8 @@ class Renderer:
             if k.delay:
                 fields.append(f"    {k.kind} d{k.number}[{k.delay * k.size}]; /* past outputs */")
                 fields.append(f"    int32_t i{k.number};")
+        if any(isinstance(n, Unfold) for n in p):
+            fields.append("    int32_t substep; /* of the timestep, while one is computed */")
         inputs = self.layout[p.input.name]
         return "\n".join(
             [
@@ -137,7 +140,17 @@ class Renderer:
             lines += ["if (fresh) {", *(f"    node_{k}(s);" for k in once), "}"]
         else:
             lines.append("(void)fresh;")
-        lines += [f"node_{self.layout[n.name].number}(s);" for n in self.program if n.name not in static]
+        for on_substeps, nodes in runs(self.program):
+            calls = [f"node_{self.layout[n.name].number}(s);" for n in nodes if n.name not in static]
+            if on_substeps:
+                count = self.program.substeps
+                lines += [
+                    f"for (s->substep = 0; s->substep < {count}; s->substep++) {{",
+                    *("    " + c for c in calls),
+                    "}",
+                ]
+            else:
+                lines += calls
         for n in self.program:
             k = self.layout[n.name]
             if k.delay:

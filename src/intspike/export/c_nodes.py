@@ -17,15 +17,18 @@ from ..ir import (
     Conv,
     Dense,
     Edge,
+    Fold,
     Input,
     Integrator,
     Join,
     Neuron,
     Node,
+    Offset,
     Pool,
     Program,
     Range,
     Readout,
+    Unfold,
 )
 from ..ops import Instruction, parameter_shape
 from ..ops.c import array_type, render, storage_type, wide_type
@@ -68,7 +71,7 @@ def layouts(program: Program, proved: Mapping[str, Range]) -> dict[str, Layout]:
     for k, n in enumerate(program.nodes):
         shape, r = program.shapes[n.name], proved[n.name]
         states: tuple[str, ...] = ()
-        if isinstance(n, (Input, Neuron)):
+        if isinstance(n, (Input, Neuron, Unfold)):
             kind = storage_type(r.low, r.high)
         elif isinstance(n, (Readout, Integrator)):
             kind = "int64_t"
@@ -126,6 +129,10 @@ class NodeRenderer:
                 return self._pool(n)
             case Join():
                 return [], self._join(n)
+            case Offset():
+                return self._offset(n)
+            case Unfold() | Fold():
+                return [], self._substep(n)
             case Neuron():
                 return self._neuron(n)
             case Integrator() | Readout():
@@ -253,6 +260,25 @@ class NodeRenderer:
             f"for (int32_t o = 0; o < {k.size}; o++)",
             f"    s->y{k.number}[o] = ({k.kind})({text});",
         ]
+        return self._function(n, lines)
+
+    def _offset(self, n: Offset) -> tuple[list[str], str]:
+        k = self.layout[n.name]
+        offset = n.offset.reshape(k.channels, k.positions).T
+        lines = [
+            *self._input_lines(n),
+            f"for (int32_t o = 0; o < {k.size}; o++)",
+            f"    s->y{k.number}[o] = ({k.kind})(({k.kind})x0[o] + ({k.kind})b{k.number}[o]);",
+        ]
+        return [_array(array_type(n.offset), f"b{k.number}", offset)], self._function(n, lines)
+
+    def _substep(self, n: Unfold | Fold) -> str:
+        k = self.layout[n.name]
+        y = f"s->y{k.number}[o]"
+        text = "x0[o] > s->substep"
+        if isinstance(n, Fold):
+            text = f"({k.kind})((s->substep ? {y} : 0) + ({k.kind})x0[o])"
+        lines = [*self._input_lines(n), f"for (int32_t o = 0; o < {k.size}; o++)", f"    {y} = {text};"]
         return self._function(n, lines)
 
     def _gather(self, n: Integrator | Readout) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..ir import Conv, Dense, Input, Integrator, Join, Neuron, Node, Pool, Readout
+from ..ir import Conv, Dense, Fold, Input, Integrator, Join, Neuron, Node, Offset, Pool, Readout, Unfold
 
 CONVENTIONS = {
     "axes": "shapes leave out time and batch; axis 0 is the channel; arrays are in C order",
@@ -22,6 +22,7 @@ CONVENTIONS = {
     "overflow": "stored codes saturate, or wrap where a state says so; a sum fits its accumulator, by proof",
     "accumulator": "holds every partial sum in any order; in a neuron, the membrane before it is stored",
     "delay": "an input with delay d is that node's output d timesteps ago, and 0 before the first timestep",
+    "substep": "nodes from an unfold to a fold run once for every substep of a timestep, in their order",
     "start": "every state starts at its rest code, every last output and integrator at 0",
     "unit": "real value = unit * integer; bookkeeping, no computation needs it",
     "class": "the largest readout; ties go to the lowest index",
@@ -32,6 +33,9 @@ KINDS: Mapping[type[Node], tuple[str, str]] = {
     Conv: ("convolution", "cross-correlation with zero padding; weight [C_out, C_in / groups, H, W]"),
     Pool: ("pool", "a window over each channel, without padding"),
     Join: ("join", "elementwise: add of x_i * 2^shift_i; and, iand (not a, and b) of spikes"),
+    Offset: ("offset", "y = x + offset, elementwise"),
+    Unfold: ("unfold", "spikes of each substep d = 0, 1, ... of a timestep: y[d] = 1 where x > d, else 0"),
+    Fold: ("fold", "the sum of a node's outputs over all substeps of a timestep"),
     Neuron: ("neuron", "a layer of spiking neurons, one body, constants for each channel"),
     Integrator: ("integrator", "y[t] = y[t-1] + x[t], from 0"),
     Readout: ("readout", "what comes out: the count (sum over time), the last, or the maximum over time"),

@@ -14,7 +14,21 @@ from ..ops.body import Body, Instruction, codec_parameters, parameter_shape
 from ..ops.codec import Table
 from ..ops.table import LEAVES, OPS
 from ..ops.trace import threshold_name
-from .program import Conv, Dense, Input, Integrator, Join, Neuron, Node, Pool, Readout
+from .clock import check_clock
+from .program import (
+    Conv,
+    Dense,
+    Fold,
+    Input,
+    Integrator,
+    Join,
+    Neuron,
+    Node,
+    Offset,
+    Pool,
+    Readout,
+    Unfold,
+)
 
 if TYPE_CHECKING:
     from .program import Program
@@ -50,12 +64,13 @@ def check(program: Program) -> dict[str, Shape]:
             if not e.delay:
                 _must(e.source in before, f"{n.name} reads {e.source} undelayed, so must stand behind it")
         before.add(n.name)
+    check_clock(program.nodes)
     # delayed edges may point forwards: go round until every shape is known, in a loop from a node that has its own
     remaining = list(program.nodes)
     while remaining:
         ready = [n for n in remaining if all(e.source in shapes for e in n.edges)]
         for n in ready:
-            shapes[n.name] = _shape(n, shapes)
+            shapes[n.name] = node_shape(n, shapes)
             _must(
                 prod(shapes[n.name]) <= MOST_ELEMENTS,
                 f"{n.name}: a node must have at most {MOST_ELEMENTS} elements, not {prod(shapes[n.name])}",
@@ -79,7 +94,8 @@ def _own_shape(n: Node, shapes: Mapping[str, Shape]) -> Shape | None:
     return next((shapes[e.source] for e in n.edges if isinstance(n, Join) and e.source in shapes), None)
 
 
-def _shape(n: Node, shapes: Mapping[str, Shape]) -> Shape:
+def node_shape(n: Node, shapes: Mapping[str, Shape]) -> Shape:
+    """The shape of a node that is legal on inputs of these shapes, or BadProgram."""
     match n:
         case Input():
             _must(
@@ -104,6 +120,13 @@ def _shape(n: Node, shapes: Mapping[str, Shape]) -> Shape:
             return _pool_shape(n, shapes[n.source.source])
         case Join():
             return _join_shape(n, [shapes[e.source] for e in n.sources])
+        case Offset():
+            s = shapes[n.source.source]
+            _must(n.offset.shape == s, f"{n.name}: offset must be {list(s)}, not {list(n.offset.shape)}")
+            _must(_within(n.offset, 40), f"{n.name}: an offset must fit 40 bits")
+            return s
+        case Unfold() | Fold():
+            return shapes[n.source.source]
         case Neuron():
             s = shapes[n.source.source]
             check_neuron(n.name, n.body, n.parameters, s[0])

@@ -1,7 +1,7 @@
 """A program as a JSON document and named arrays, and back: format version 1.
 
 The document holds everything but the numbers of arrays. Arrays are found by name: `node/weight`,
-`node/minimum`, `node/<parameter>`, and `name@unit` for units; a node's name holds neither `/` nor `@`.
+`node/minimum`, `node/offset`, `node/<parameter>`, and `name@unit` for units; a node's name holds neither `/` nor `@`.
 The tables below name what each class stores; the classes and `ir.check` know the rules between the values.
 """
 
@@ -20,7 +20,22 @@ from ..ops.codec import Codec, State, Table, Uniform
 from ..ops.surrogate import Surrogate
 from .container import Flaw, must, shown
 from .fields import BOOLEAN, NAME, REAL, Kind, integer, keyed, listed, one_of, read, text, write
-from .program import Conv, Dense, Edge, Input, Integrator, Join, Neuron, Node, Pool, Program, Readout
+from .program import (
+    Conv,
+    Dense,
+    Edge,
+    Fold,
+    Input,
+    Integrator,
+    Join,
+    Neuron,
+    Node,
+    Offset,
+    Pool,
+    Program,
+    Readout,
+    Unfold,
+)
 
 VERSION = 1
 _SIZE = integer(-(1 << 31), 1 << 31)  # `check` knows the narrower ranges
@@ -57,6 +72,9 @@ _NODES: Mapping[str, tuple[type[Node], Mapping[str, Kind]]] = {
             "shifts": listed(_INDEX, 0, 1024),
         },
     ),
+    "offset": (Offset, {"source": _EDGE}),
+    "unfold": (Unfold, {"source": _EDGE, "substeps": _INDEX}),
+    "fold": (Fold, {"source": _EDGE}),
     "neuron": (Neuron, {"source": _EDGE}),
     "integrator": (Integrator, {"source": _EDGE, "bits": _INDEX}),
     "readout": (Readout, {"source": _EDGE, "kind": one_of("count", "last", "maximum")}),
@@ -96,6 +114,8 @@ def document(program: Program) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         node = {"type": type_, "name": n.name, **write(n, kinds)}
         if isinstance(n, (Dense, Conv)):
             arrays[f"{n.name}/weight"] = _integers(n.name, n.weight)
+        elif isinstance(n, Offset):
+            arrays[f"{n.name}/offset"] = _integers(n.name, n.offset)
         elif isinstance(n, Pool):
             node["minimum"] = n.minimum is not None
             if n.minimum is not None:
@@ -196,6 +216,8 @@ def _read_node(what: str, x: Any, bodies: Sequence[Body], take: Callable[[str], 
     name = values["name"]
     if cls in (Dense, Conv):
         values["weight"] = take(f"{name}/weight")
+    elif cls is Offset:
+        values["offset"] = take(f"{name}/offset")
     elif cls is Pool:
         values["minimum"] = take(f"{name}/minimum") if values["minimum"] else None
     elif cls is Neuron:

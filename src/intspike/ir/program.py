@@ -119,6 +119,47 @@ class Join:
 
 
 @dataclass(frozen=True)
+class Offset:
+    """A constant map added to sums, y = x + offset: what shifted inputs of a padded synapse lack."""
+
+    name: str
+    source: Edge
+    offset: Ints
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        return (self.source,)
+
+
+@dataclass(frozen=True)
+class Unfold:
+    """Integers 0..substeps as spikes in thermometer order: y[d] = [x > d] at the substeps d = 0, 1, ... of a timestep.
+
+    What it feeds runs on the substep clock, `substeps` times a timestep, up to a `Fold`.
+    """
+
+    name: str
+    source: Edge
+    substeps: int
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        return (self.source,)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Sum over the substeps of a timestep: the end of the substep clock."""
+
+    name: str
+    source: Edge
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        return (self.source,)
+
+
+@dataclass(frozen=True)
 class Neuron:
     """A layer of neurons: one body, constants per channel.
 
@@ -166,8 +207,10 @@ class Readout:
         return (self.source,)
 
 
-Node = Input | Dense | Conv | Pool | Join | Neuron | Integrator | Readout
-NODES: tuple[type[Node], ...] = (Input, Dense, Conv, Pool, Join, Neuron, Integrator, Readout)
+Node = Input | Dense | Conv | Pool | Join | Offset | Unfold | Fold | Neuron | Integrator | Readout
+NODES: tuple[type[Node], ...] = (
+    Input, Dense, Conv, Pool, Join, Offset, Unfold, Fold, Neuron, Integrator, Readout,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,6 +259,18 @@ class Program:
     @property
     def readout(self) -> Readout:
         return next(n for n in self.nodes if isinstance(n, Readout))
+
+    @property
+    def substeps(self) -> int:
+        """Substeps of a timestep; 1 where the program has no substep clock."""
+        return next((n.substeps for n in self.nodes if isinstance(n, Unfold)), 1)
+
+    @cached_property
+    def on_substeps(self) -> frozenset[str]:
+        """Nodes that send once a substep: from an `Unfold` on, up to a `Fold`, which is not among them."""
+        from .clock import on_substeps
+
+        return on_substeps(self.nodes)
 
     @property
     def neurons(self) -> tuple[Neuron, ...]:

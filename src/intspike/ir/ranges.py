@@ -15,7 +15,22 @@ from numpy.typing import NDArray
 from ..errors import RangeExceeded
 from ..fixed import bits_for
 from ..ops.intervals import intervals
-from .program import Conv, Dense, Edge, Input, Integrator, Join, Neuron, Node, Pool, Program, Readout
+from .program import (
+    Conv,
+    Dense,
+    Edge,
+    Fold,
+    Input,
+    Integrator,
+    Join,
+    Neuron,
+    Node,
+    Offset,
+    Pool,
+    Program,
+    Readout,
+    Unfold,
+)
 
 Ints = NDArray[np.int64]
 Bound = tuple[Ints, Ints]  # per element of a node's shape
@@ -125,6 +140,24 @@ def _range(n: Node, inputs: list[Bound], program: Program, timesteps: int) -> tu
         case Join():
             out = _join(n, inputs)
             partial = _join(n, [(np.minimum(low, 0), np.maximum(high, 0)) for low, high in inputs])
+        case Offset():
+            low, high = inputs[0]
+            out = low + n.offset, high + n.offset
+            # what is exported starts from the offset, or adds it last
+            partial = np.minimum(np.minimum(low, 0), out[0]), np.maximum(np.maximum(high, 0), out[1])
+        case Unfold():
+            low, high = inputs[0]
+            if int(low.min()) < 0 or int(high.max()) > n.substeps:
+                raise RangeExceeded(
+                    f"{n.name}: {n.substeps} substeps hold integers in 0..{n.substeps}, but its input could reach "
+                    f"{int(low.min())}..{int(high.max())}; use more substeps"
+                )
+            out = np.zeros(shape, np.int64), np.minimum(high, 1)
+        case Fold():
+            low, high = inputs[0]
+            _guard(n.name, program.substeps, low, high)
+            out = low * program.substeps, high * program.substeps
+            partial = np.minimum(out[0], 0), np.maximum(out[1], 0)
         case Neuron():
             low, high = (b.reshape(shape[0], -1) for b in inputs[0])
             steps = intervals(n.body, n.parameters, low.min(1), high.max(1))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from .program import Input, Integrator, Neuron, Program, Readout
+from .program import Input, Integrator, Neuron, Program, Readout, Unfold
 
 
 def static_nodes(program: Program) -> frozenset[str]:
     """Nodes that depend on nothing but this timestep's input, so are computed once while it does not change."""
     static: set[str] = set()
     for n in program:
-        if isinstance(n, (Neuron, Integrator, Readout)):
+        if isinstance(n, (Neuron, Integrator, Readout, Unfold)):
             continue
         if isinstance(n, Input) or all(e.source in static and not e.delay for e in n.edges):
             static.add(n.name)

@@ -10,7 +10,21 @@ import numpy as np
 from ..errors import RangeExceeded
 from ..fixed import bits_for
 from ..ops.codec import Codec, Table
-from .program import Conv, Dense, Edge, Input, Integrator, Join, Neuron, Node, Pool, Readout
+from .program import (
+    Conv,
+    Dense,
+    Edge,
+    Fold,
+    Input,
+    Integrator,
+    Join,
+    Neuron,
+    Node,
+    Offset,
+    Pool,
+    Readout,
+    Unfold,
+)
 
 if TYPE_CHECKING:
     from .program import Program
@@ -76,6 +90,12 @@ def _what(n: Node) -> str:
         case Join():
             shifts = "" if not n.shifts else f" shifts {','.join(map(str, n.shifts))}"
             return f"{n.kind}({', '.join(map(_edge, n.sources))}){shifts}"
+        case Offset():
+            return f"offset({_edge(n.source)}) by {_numbers(n.offset)}"
+        case Unfold():
+            return f"unfold({_edge(n.source)}) to {n.substeps} substeps"
+        case Fold():
+            return f"fold({_edge(n.source)})"
         case Neuron():
             return f"neuron({_edge(n.source)}), {n.body.reset} reset, spikes 0..{n.body.spikes}"
         case Integrator():

@@ -44,6 +44,8 @@ _OPS: dict[str, Callable[..., Tensor]] = {
     "abs": torch.abs,
     "select": lambda c, x, y: torch.where(c != 0, x, y),
     "cut": lambda x: x.detach(),
+    "ge": lambda x, y: (x >= y).to(x.dtype),  # of a surrogate; `_compare` knows those of a body
+    "gt": lambda x, y: (x > y).to(x.dtype),
     "shl": lambda x, n: x * torch.exp2(n.detach()),
     "shr": lambda x, n: _straight_through(x / torch.exp2(n.detach()), torch.floor),
     "wrap": lambda x, low, bits: x + (torch.remainder(x - low, 2**bits) + low - x).detach(),
@@ -191,6 +193,8 @@ def run(
     timesteps: int,
     *,
     store: Callable[[Tensor], Tensor] | None = None,
+    back: Callable[[Tensor], Tensor] | None = None,
+    delay: int = 1,
 ) -> tuple[Tensor, list[Tensor]]:
     """A body over time.
 
@@ -198,6 +202,7 @@ def run(
         current: sums (or, in full precision, currents) [T or 1, B, C, ...]; one frame is static.
         parameters: [C] or [C, entries] or [C, rows, entries]; those with gradients in the dtype of `current`.
         store: in full precision, what becomes of the membrane u before it fires (a quantizer for comparison).
+        back: of recurrent neurons, what the spikes [B, C, ...] of `delay` timesteps ago add to the current.
 
     Returns:
         spikes [T, B, C, ...] and, for each state, stored codes (in full precision the membrane) [T, B, C, ...].
@@ -212,6 +217,8 @@ def run(
     kept: list[list[Tensor]] = [[] for _ in quantized]
     for t in range(timesteps):
         now = current[min(t, len(current) - 1)]
+        if back is not None and t >= delay:
+            now = now + back(spikes[t - delay])
         seen = None
         if torch.is_grad_enabled():
             with torch.no_grad():

@@ -19,6 +19,7 @@ from ..ir import Program
 from ..ir.artifact import content_hash
 from ..native import compiler
 from ..nn import Network
+from ..nn.unfold import folded
 from .lower import lower
 
 Inputs = NDArray[np.generic]
@@ -49,7 +50,10 @@ def torch_trace(net: Network, inputs: Inputs, timesteps: int, *, timed: bool = F
         }
         for name, states in record.states.items()
     }
-    spikes = {name: s.numpy().astype(np.uint8) for name, s in record.spikes.items()}
+    sent = record.spikes
+    if net.substeps > 1:  # a program's neurons say how many spikes they send in a timestep
+        sent = {name: folded(s, net.substeps) for name, s in sent.items()}
+    spikes = {name: s.numpy().astype(np.uint8) for name, s in sent.items()}
     return Trace(spikes, codes, record.readout.numpy().astype(np.int64), timesteps)
 
 

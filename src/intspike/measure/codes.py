@@ -65,7 +65,8 @@ def membranes(node: Neuron, codes: NDArray[np.integer], spikes: NDArray[np.integ
     made = levels(node)[codes.astype(np.int64) - codec.low, channel]
     if codec.stores == "before reset":
         return made
-    return made + node.parameters["theta"][channel] * spikes
+    taken = node.parameters.get("reset", node.parameters["theta"])
+    return made + taken[channel] * spikes
 
 
 def stuck_codes(node: Neuron, state: str = "u") -> dict[int, int]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import BadInput, did_you_mean
 from ..fixed import bits_for
-from ..ir import Conv, Dense, Integrator, Neuron, Node, Program, Range, Readout, ranges
+from ..ir import Conv, Dense, Integrator, Neuron, Node, Offset, Program, Range, Readout, ranges
 from .spikes import Ints
 
 BIAS_BITS = 32  # the contract: biases are int32
@@ -189,6 +189,9 @@ def _node(
             leak = any(p == "carry" or p.startswith("leak.") for p in n.parameters)
             # a membrane (and a refractory counter) each neuron; bias, threshold and leak each channel
             floats += size * len(n.body.states) + program.shapes[n.name][0] * (2 + leak)
+        case Offset():
+            made["biases"] = n.offset.size * _width(int(n.offset.min()), int(n.offset.max()))
+            floats += n.offset.size
         case Integrator():
             states, floats = states + size * n.bits, floats + size
         case Readout() if n.kind != "last":

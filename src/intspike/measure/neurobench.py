@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.trace import Trace, checked_inputs
-from ..ir import Conv, Dense, Integrator, Neuron, Pool, Program
+from ..ir import Conv, Dense, Integrator, Neuron, Offset, Pool, Program
 from ..ir.container import storage
 from .memory import size_bits
 from .replay import Replay, check_trace
@@ -132,6 +132,8 @@ def footprint_bytes(program: Program) -> int:
                 total += size * n.body.keeps_spike
             case Integrator():
                 total += size * _element(-1 << n.bits - 1, (1 << n.bits - 1) - 1)
+            case Offset():
+                total += _bytes(n.offset)
             case Pool() if n.minimum is not None:
                 total += _bytes(n.minimum)
             case _:

@@ -7,10 +7,24 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.reference import join, pool
+from ..engine.reference import join, pool, unfold
 from ..engine.trace import Trace
 from ..errors import BadInput
-from ..ir import Conv, Dense, Edge, Input, Integrator, Join, Neuron, Pool, Program, Readout
+from ..ir import (
+    Conv,
+    Dense,
+    Edge,
+    Fold,
+    Input,
+    Integrator,
+    Join,
+    Neuron,
+    Offset,
+    Pool,
+    Program,
+    Readout,
+    Unfold,
+)
 from ..ir.ranges import conv
 
 Array = NDArray[np.integer]
@@ -51,7 +65,10 @@ class Replay:
         return late
 
     def output(self, name: str) -> Array:
-        """What a node sent: [T, B, *shape], or [1, B, *shape] where nothing but a static input reaches it."""
+        """What a node sent: [T, B, *shape], or [1, B, *shape] where nothing but a static input reaches it.
+
+        Of a node on the substep clock there is a frame a substep.
+        """
         if name not in self._known:
             self._known[name] = self._output(name)
         return self._known[name]
@@ -76,6 +93,14 @@ class Replay:
             case Join():
                 parts = [self.read(e).astype(np.int64) for e in n.sources]
                 return join(n, list(np.broadcast_arrays(*parts)))
+            case Offset():
+                return self.read(n.source).astype(np.int64) + n.offset
+            case Unfold():  # substeps are frames of their own: [T * substeps, B, *shape]
+                x = self.read(n.source).astype(np.int64)
+                return unfold(n, x).swapaxes(0, 1).reshape(-1, *x.shape[1:])
+            case Fold():
+                x = self.read(n.source).astype(np.int64)
+                return x.reshape(-1, self.program.substeps, *x.shape[1:]).sum(1)
             case Integrator():
                 return self._every_timestep(self.read(n.source)).cumsum(0)
             case Readout():

@@ -1,7 +1,8 @@
 """Neurons: one equation a file, a frozen dataclass with `step`, written against ops."""
 
 from .base import Neuron as Neuron
+from .integer_lif import ILIF as ILIF
 from .integrate_fire import IF as IF
 from .lif import LIF as LIF
 
-NEURONS: tuple[type[Neuron], ...] = (IF, LIF)
+NEURONS: tuple[type[Neuron], ...] = (IF, LIF, ILIF)

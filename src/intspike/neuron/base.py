@@ -59,6 +59,31 @@ class Neuron:
             raise BadInput(f"surrogate must be one of {known}, not {self.surrogate!r}")
 
     @property
+    def first(self) -> float:
+        """The first threshold, in units of theta."""
+        return 1.0
+
+    @property
+    def multiples(self) -> tuple[int, ...]:
+        """Every threshold, in units of the first."""
+        return tuple(range(1, self.spikes + 1))
+
+    @property
+    def taken(self) -> int:
+        """What the reset of one spike subtracts, in units of the first threshold."""
+        return 1
+
+    @property
+    def unit_of_spike(self) -> float:
+        """Real value of one spike to what reads it."""
+        return 1.0
+
+    @property
+    def has_shift(self) -> bool:
+        """Whether what readers see is moved by a constant, which is never sent."""
+        return getattr(self, "learn_shift", False) or getattr(self, "shift", 0.0) != 0
+
+    @property
     def has_leak(self) -> bool:
         """Whether the neuron reads a leak `beta`."""
         return hasattr(self, "beta")

@@ -6,6 +6,7 @@ the worked example of the contract and the fuzzers all come through here, so the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,9 +50,10 @@ def table_levels(neuron: Neuron, codec: Table, theta: Ints, fractions: Fractions
         )
     levels = fixed.half_up(rows * theta[:, None].astype(np.float64))
     thresholds: dict[int, Ints] = {}  # by the boundary that a threshold is
-    for d in range(1, neuron.spikes + 1) if not after else (1,):
-        first = d * theta + strict  # the smallest membrane that fires d times
-        above = int((f < d).sum())  # the first code that fires d times
+    ends = (*neuron.multiples, 1 << 30)
+    for d, beyond in list(itertools.pairwise(ends))[: 1 if after else None]:
+        first = d * theta + strict  # the smallest membrane that passes d first thresholds
+        above = int((f < d).sum())  # the first code that does
         if ((rows < d).sum(1) != above).any():
             raise BadInput(
                 f"all channels must have as many levels below {d} thresholds, not other numbers of them"
@@ -59,7 +61,7 @@ def table_levels(neuron: Neuron, codec: Table, theta: Ints, fractions: Fractions
         levels[:, :above] = np.minimum(levels[:, :above], first[:, None] - 1)
         if after:
             continue
-        if above > codec.high or (d < neuron.spikes and not ((f >= d) & (f < d + 1)).any()):
+        if above > codec.high or not ((f >= d) & (f < beyond)).any():
             raise BadInput(
                 f"levels stored before reset must have one at or above {d} thresholds, not {[float(x) for x in f]}"
             )
@@ -85,9 +87,9 @@ def uniform_levels(codec: Uniform, shift: Ints) -> tuple[Ints, Ints]:
 
 
 def snapped(neuron: Neuron, codec: Uniform, theta: Ints, shift: Ints) -> list[Ints]:
-    """The thresholds d * theta, each moved to the nearest boundary where the code must decide the spike."""
+    """The thresholds, multiples of theta, each moved to the nearest boundary where the code must decide the spike."""
     strict = int(neuron.compare == ">")
-    thetas = [d * theta for d in range(1, neuron.spikes + 1)]
+    thetas = [d * theta for d in neuron.multiples]
     if codec.stores == "after reset":
         return thetas
     half = (np.int64(1) << shift) >> 1
@@ -155,7 +157,7 @@ def constants(
 
     Args:
         gain: signed power of two that a sum is multiplied with.
-        bias, theta: in LSB of the membrane.
+        bias, theta: in LSB of the membrane; theta is the first threshold.
         beta: real leak of a neuron that has one.
         fractions: levels of a table in units of theta, [2^n] or [C, 2^n].
         shift: step 2^shift of a uniform code.
@@ -167,7 +169,7 @@ def constants(
     if isinstance(codec, Table):
         if fractions is None:
             raise BadInput("a table needs its levels as fractions of theta")
-        thetas = [d * theta for d in range(1, neuron.spikes + 1)]
+        thetas = [d * theta for d in neuron.multiples]
         levels, edges = table_levels(neuron, codec, theta, fractions)
         made |= {"u.levels": levels, "u.boundaries": edges}
     else:
@@ -180,7 +182,7 @@ def constants(
             below = thetas[0] + (neuron.compare == ">") - 1
             made["u.high"] = np.minimum(below >> shift, codec.high)
     made |= {threshold_name(d): t for d, t in enumerate(thetas)}
-    made["reset"] = thetas[0]
+    made["reset"] = neuron.taken * thetas[0]
     if neuron.has_leak:
         if beta is None:
             raise BadInput(f"{type(neuron).__name__} needs its leak beta")
@@ -197,7 +199,7 @@ def _leak(
 ) -> dict[str, Ints]:
     leak = form.leak
     if isinstance(leak, Carry):
-        return {"carry": carry(neuron, form, levels, edges, thetas[0], thetas, beta)}
+        return {"carry": carry(neuron, form, levels, edges, neuron.taken * thetas[0], thetas, beta)}
     if isinstance(leak, Dyadic):
         multiplier = fixed.half_up(beta * 2.0**leak.bits)
         return {"leak.multiplier": multiplier, "leak.shift": np.full_like(thetas[0], leak.bits)}

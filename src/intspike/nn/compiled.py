@@ -22,6 +22,7 @@ from ..ops import Body, Form, backward, trace
 from .group import Group
 from .integers import neuron_integers, real_current_numbers
 from .parts import pair
+from .shifts import Shifts, constant, is_uniform
 
 
 def shape_of(group: Group, image: tuple[int, ...], most: int) -> Shape | None:
@@ -51,13 +52,18 @@ def shape_of(group: Group, image: tuple[int, ...], most: int) -> Shape | None:
     )  # fmt: skip
 
 
-def run(group: Group, x: Frames, scale: float, timesteps: int) -> tuple[Frames, list[Tensor]] | None:
+def run(
+    group: Group, x: Frames, scale: float, timesteps: int, shifts: Shifts | None = None
+) -> tuple[Frames, list[Tensor]] | None:
     """The group's spikes and kept codes [T, B, ..., C] (in full precision, membranes); None where it is not covered.
 
     Args:
         x: what its synapse reads, as integer codes.
         scale: real value of one code.
+        shifts: what the input is moved by, in codes; None: nothing.
     """
+    if shifts is not None and not is_uniform(group.modules_of_synapses):
+        return None  # the kernel's pool would have to see a map
     cc = compiler()
     shape = shape_of(group, x.image, x.most)
     body = trace(group.neuron.equation, Form() if group.state is None else group.form)
@@ -68,7 +74,7 @@ def run(group: Group, x: Frames, scale: float, timesteps: int) -> tuple[Frames, 
     if cc is None or shape is None or torch.get_default_dtype() != torch.float32 or not _has_gradients(body):
         return None
     layer = layers.Layer(x, shape, timesteps, cc)
-    frozen = group.integers(scale, x.most) if group.quantized and not group.training else None
+    frozen = group.integers(scale, x.most, shifts) if group.quantized and not group.training else None
     step = None
     if frozen is not None:
         weight, sign = torch.from_numpy(frozen.codes[0]).float(), torch.from_numpy(frozen.constants["gain"])
@@ -77,25 +83,31 @@ def run(group: Group, x: Frames, scale: float, timesteps: int) -> tuple[Frames, 
         if group.weight is not None:
             (weight,), step = group.coded(follow=group.training)
         sign = group.sign()
+    lacking = None if frozen is not None else constant(group.modules_of_synapses, [weight], shifts)
     flip = group.flip(sign).to(torch.int32).numpy()
     link, moments = layers.sums(
         layer, _channels_last(weight, x), flip, group.weight is not None, group.batch_statistics
     )
     if frozen is None:
-        numbers, learned = _numbers(group, layer, moments, scale, step)
+        numbers, learned = _numbers(group, layer, moments, scale, step, lacking)
     else:
         numbers, learned = {**frozen.constants, "beta": group.neuron.beta.detach().numpy()}, {}
     return layers.spikes(layer, link, body, numbers, learned), layer.codes
 
 
 def _numbers(
-    group: Group, layer: layers.Layer, moments: Tensor, scale: float, step: Tensor | None
+    group: Group,
+    layer: layers.Layer,
+    moments: Tensor,
+    scale: float,
+    step: Tensor | None,
+    lacking: Tensor | None,
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The neuron's parameters as numbers, and those that take gradients as tensors."""
     statistics = None
     if group.batch_statistics:
         statistics = group.statistics(moments, layer.sums.numel() // layer.channels)
-    gain, offset = group.affine(statistics, scale, step)
+    gain, offset = group.affine(statistics, scale, step, lacking)
     if group.quantized:
         tensors, made, _ = neuron_integers(group.name, group.neuron, group.form, gain, offset, group.bias)
         numbers: dict[str, Any] = dict(made)
@@ -108,7 +120,8 @@ def _numbers(
             p: tensors[p].detach().float().numpy() for p in ("gain", "bias", "beta") if p in tensors
         }
         return numbers, {p: t for p, t in tensors.items() if t.requires_grad}
-    tensors = group.reals() | {"gain": gain, "bias": offset}
+    own = group.own_shift()
+    tensors = group.reals() | {"gain": gain, "bias": offset if own is None else offset + own.double()}
     numbers = {p: t.detach().float().numpy() for p, t in tensors.items()}
     return numbers, {p: t for p, t in tensors.items() if t.requires_grad}
 

@@ -6,7 +6,7 @@ sums, integer thresholds; scales are bookkeeping at the border and become intege
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +18,8 @@ from .. import kernels
 from ..errors import BadInput
 from ..kernels import oracle
 from ..neuron.constants import table_levels
-from ..ops import Form, Table, trace
+from ..ops import Body, Form, Table, trace
+from ..ops.trace import threshold_name
 from ..quant import QuantConfig, StateQuantizer, UniformState, WeightQuantizer, form_of
 from .checks import check_frame
 from .integers import Integers, neuron_integers, prove_exact, real_current_numbers
@@ -26,6 +27,7 @@ from .kept import keep, kept, move
 from .moments import moments, normalised, statistics
 from .neuron import Neuron
 from .parts import Norm, Pool, Synapse, area, summed
+from .shifts import Shifts, constant, is_uniform
 
 
 class Group(torch.nn.Module):
@@ -35,6 +37,7 @@ class Group(torch.nn.Module):
         name: of the neuron; errors and programs use it.
         synapse_names, sources: of each synapse, and the value it reads.
         order: whether the pool comes before the norm.
+        delay: of a recurrent layer, whose last synapse reads what it sent itself so many timesteps ago; 0: none is.
         weight, state: quantizers; None is full precision.
         bias: bits of the neurons' integer biases; None is as many as they need, up to 25.
 
@@ -53,11 +56,12 @@ class Group(torch.nn.Module):
         norm: Norm | None,
         order: Literal["pool first", "norm first"],
         neuron: Neuron,
+        delay: int = 0,
     ):
         super().__init__()
-        self.name, self.order = name, order
+        self.name, self.order, self.delay = name, order, delay
         self.synapse_names = tuple(n for n, _, _ in synapses)
-        self.sources = tuple(s for _, s, _ in synapses)
+        self.sources = tuple(s for _, s, _ in synapses[: len(synapses) - bool(delay)])
         self.synapses = torch.nn.ModuleList(m for _, _, m in synapses)
         self.pool, self.norm, self.neuron = pool, norm, neuron
         self.weight: WeightQuantizer | None = None
@@ -65,7 +69,7 @@ class Group(torch.nn.Module):
         self.over_devices: Callable[[Tensor], Tensor] | None = None
         neuron.build(self.channels)
         self._frozen: Integers | None = None
-        self._frozen_version: tuple[tuple[int, int], ...] = ()
+        self._frozen_version: tuple[Any, ...] = ()
 
     @property
     def modules_of_synapses(self) -> list[Synapse]:
@@ -127,9 +131,10 @@ class Group(torch.nn.Module):
         """Refuse early what the neuron cannot be stored as."""
         equation = self.neuron.equation
         high = state.high if isinstance(state, UniformState) and state.stores == "before reset" else None
-        if high is not None and high <= equation.spikes:
+        last = equation.multiples[-1]
+        if high is not None and high <= last:
             raise BadInput(
-                f"{self.name}: a range stored before reset must reach above the last threshold ({equation.spikes}), "
+                f"{self.name}: a range stored before reset must reach above the last threshold ({last}), "
                 f"not {high:g}; raise high or choose stores='after reset'"
             )
         if state.learned and state.stores == "before reset" and equation.spikes > 1:
@@ -179,7 +184,11 @@ class Group(torch.nn.Module):
         return self.coded()[1]
 
     def affine(
-        self, statistics: tuple[Tensor, Tensor, int] | None, scale: float, step: Tensor | None
+        self,
+        statistics: tuple[Tensor, Tensor, int] | None,
+        scale: float,
+        step: Tensor | None,
+        constant: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Gain and offset of the current per channel, I = gain * S + offset, in float64.
 
@@ -187,11 +196,14 @@ class Group(torch.nn.Module):
             statistics: mean and variance of the sums that the norm sees, and of how many; None: running statistics.
             scale: real value of one input code.
             step: real value of one weight code; None where weights are real.
+            constant: what every sum lacks, [C]: of shifted inputs, where it is the same at all positions.
         """
         gain = torch.full((self.channels,), scale, dtype=torch.float64)
         if step is not None:
             gain = step.double() * gain
         offset = torch.zeros(self.channels, dtype=torch.float64)
+        if constant is not None:
+            offset = gain * constant.double()
         for m in self.modules_of_synapses:
             if m.bias is not None:
                 offset = offset + m.bias.double()
@@ -231,25 +243,30 @@ class Group(torch.nn.Module):
         unbiased = variance * count / max(1, count - 1)
         norm.running_var.lerp_(unbiased.to(norm.running_var.dtype), momentum or 0.0)
 
-    def integers(self, scale: float, most: float) -> Integers:
+    def integers(self, scale: float, most: float, shifts: Shifts | None = None) -> Integers:
         """The integers of this group in evaluation: computed once, then kept until it trains again.
 
         Args:
             scale: real value of one input code.
             most: largest input code.
+            shifts: what every synapse's input is moved by, in codes; None: nothing.
 
         Raises:
             RangeExceeded: a sum could reach 2^24, where float32 stops being exact.
         """
-        version = tuple((id(t), t._version) for t in (*self.parameters(), *self.buffers()))
+        moved = tuple(float(s.detach()) for s in shifts or ())
+        version = (moved, *((id(t), t._version) for t in (*self.parameters(), *self.buffers())))
         if self._frozen is None or self._frozen_version != version:  # also after a change in place
             with torch.no_grad():
                 codes, step = self.coded()
-                gain, offset = self.affine(None, scale, step)
+                gain, offset = self.affine(
+                    None, scale, step, constant(self.modules_of_synapses, codes, shifts)
+                )
                 _, made, origin = neuron_integers(self.name, self.neuron, self.form, gain, offset, self.bias)
                 rows = torch.stack([c.double().abs().flatten(1).sum(1) for c in codes]).sum(0)
+                most = max(most, float(self.neuron.equation.spikes)) if self.delay else most
             window = area(self.pool) if isinstance(self.pool, torch.nn.AvgPool2d) else 1
-            sums = rows.numpy() * most * window
+            sums = rows.numpy() * (most + max(map(abs, moved), default=0)) * window
             prove_exact(self.name, self.form, self.neuron.equation.spikes, sums, made)
             self._frozen = Integers(
                 codes=tuple(c.numpy().astype(np.int64) for c in codes), constants=made, **origin
@@ -297,9 +314,29 @@ class Group(torch.nn.Module):
 
     def reals(self) -> dict[str, Tensor]:
         """Parameters of the neuron in full precision."""
-        theta, d = self.neuron.theta, self.neuron.equation.spikes
-        known = {"theta": theta, "reset": theta, "beta": self.neuron.beta}
-        return known | {f"theta.{k}": theta * k for k in range(2, d + 1)}
+        equation = self.neuron.equation
+        theta = self.neuron.theta * equation.first
+        known = {threshold_name(d): theta * m for d, m in enumerate(equation.multiples)}
+        return known | {"reset": theta * equation.taken, "beta": self.neuron.beta}
+
+    def own_shift(self) -> Tensor | None:
+        """What the shift of the neuron's own outputs adds to its real current, [C]; None: nothing."""
+        window = self.neuron.window
+        return None if window is None else -window.to(self.neuron.theta.dtype) * self.neuron.theta
+
+    def constant_map(
+        self, weights: Sequence[Tensor], shifts: Shifts, frames: Sequence[tuple[int, ...]]
+    ) -> Tensor:
+        """What the sums of shifted inputs are more than those of what was sent, [1, 1, C, ...].
+
+        These are the synapses on constant frames, with their padding: positions at a border see fewer taps.
+
+        Args:
+            weights: of each synapse, or their codes.
+            shifts, frames: of what each of them reads: what it is moved by, and the shape of a frame.
+        """
+        constant = [s.to(w.dtype).expand(1, 1, *f) for w, s, f in zip(weights, shifts, frames, strict=True)]
+        return self._sums(constant, list(weights))
 
     def check(self, frames: Sequence[tuple[int, ...]]) -> None:
         """Refuse frames that the synapses cannot read.
@@ -307,11 +344,18 @@ class Group(torch.nn.Module):
         Raises:
             BadInput: which synapse, what it must read and what it is given.
         """
-        for name, m, frame in zip(self.synapse_names, self.modules_of_synapses, frames, strict=True):
+        read = zip(self.sources, self.synapse_names, self.modules_of_synapses, strict=False)
+        for (_, name, m), frame in zip(read, frames, strict=True):
             check_frame(name, m, frame)
 
     def forward(
-        self, inputs: list[Tensor], scale: float, most: float, timesteps: int
+        self,
+        inputs: list[Tensor],
+        scale: float,
+        most: float,
+        timesteps: int,
+        shifts: Shifts | None = None,
+        substeps: Sequence[int] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Spikes [T, B, C, ...] and stored codes (in full precision, membranes) of each state, by torch's own ops.
 
@@ -320,43 +364,94 @@ class Group(torch.nn.Module):
         Args:
             inputs: of each synapse, [T or 1, B, ...]; integer codes where the group is quantized.
             scale, most: real value of one input code, and the largest.
+            shifts: what each input is moved by, in its own unit; None: nothing.
+            substeps: of integers in evaluation, how many frames of each input make a timestep; None: one.
         """
         equation = self.neuron.equation
         if self.state is None:
-            body, current, compared = trace(equation, Form()), self.current(inputs), self.neuron.comparison
+            body, compared = trace(equation, Form()), self.neuron.comparison
+            if self.weight is not None and self.delay:
+                raise BadInput(
+                    f"{self.name}: a recurrent layer is quantized in weights and states or in neither, but only its "
+                    "weights are; give QuantConfig(state=...)"
+                )
+            current, own = self.current(inputs, shifts), self.own_shift()
+            if own is not None:
+                current = current + own.reshape(-1, *(1,) * (current.ndim - 3))
+            weights = [m.weight for m in self.modules_of_synapses]
             if compared is None:
-                return kernels.run(body, current, self.reals(), timesteps)
+                return self._over_time(body, current, self.reals(), timesteps, weights)
+            theta = equation.theta * equation.first
             return oracle.run(
-                body, current, self.reals(), timesteps, store=lambda u: compared.store(u, equation.theta)
+                body, current, self.reals(), timesteps, store=lambda u: compared.store(u, theta),
+                back=self._back(weights), delay=self.delay,
+            )  # fmt: skip
+        if self.weight is None and self.delay:
+            raise BadInput(
+                f"{self.name}: a recurrent layer is quantized in weights and states or in neither, but only its states "
+                "are; give QuantConfig(weight=...)"
             )
         if self.weight is None:
-            return self._real_currents(inputs, timesteps)
+            return self._real_currents(inputs, timesteps, shifts)
         body = trace(equation, self.form)
         if not self.training:
-            made = self.integers(scale, most)
+            made = self.integers(scale, most, shifts)
             kind = torch.get_default_dtype()
             codes = [torch.from_numpy(c).to(kind) for c in made.codes]
             tensors = {name: torch.from_numpy(a).to(kind) for name, a in made.constants.items()}
             if equation.has_leak:
                 tensors["beta"] = self.neuron.beta
             sign = torch.from_numpy(made.constants["gain"])
-            sums = self._pooled(self._sums(inputs, codes), sign).round()  # exact already; a guard
-            return kernels.run(body, sums, tensors, timesteps)
+            sums = self._moved(self._sums(inputs, codes, substeps), inputs, codes, shifts)
+            sums = self._pooled(sums, sign).round()  # exact already; a guard
+            return self._over_time(body, sums, tensors, timesteps, codes)
         sign, batch_statistics = self.sign(), self.batch_statistics
         codes, step = self.coded(follow=True)
+        sums = self._moved(self._sums(inputs, codes), inputs, codes, shifts)
+        lacking = constant(self.modules_of_synapses, codes, shifts)
         if self.order == "norm first" and batch_statistics:
-            sums = self._sums(inputs, codes)
-            gain, offset = self.affine(self._statistics(sums), scale, step)
+            gain, offset = self.affine(self._statistics(sums), scale, step, lacking)
             sums = self._pooled(sums, sign)
         else:
-            sums = self._pooled(self._sums(inputs, codes), sign)
-            gain, offset = self.affine(self._statistics(sums) if batch_statistics else None, scale, step)
+            sums = self._pooled(sums, sign)
+            found = self._statistics(sums) if batch_statistics else None
+            gain, offset = self.affine(found, scale, step, lacking)
         tensors, _, _ = neuron_integers(self.name, self.neuron, self.form, gain, offset, self.bias)
-        return kernels.run(body, sums, tensors, timesteps)
+        return self._over_time(body, sums, tensors, timesteps, codes)
 
-    def _real_currents(self, inputs: list[Tensor], timesteps: int) -> tuple[Tensor, list[Tensor]]:
+    def _over_time(
+        self,
+        body: Body,
+        current: Tensor,
+        tensors: Mapping[str, Tensor],
+        timesteps: int,
+        weights: Sequence[Tensor],
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The neurons: in fused loops, or timestep by timestep where they read themselves."""
+        if not self.delay:
+            return kernels.run(body, current, tensors, timesteps)
+        return oracle.run(body, current, tensors, timesteps, back=self._back(weights), delay=self.delay)
+
+    def _back(self, weights: Sequence[Tensor]) -> Callable[[Tensor], Tensor] | None:
+        """What spikes [B, C, ...] add to the current of a recurrent layer; None where nothing does."""
+        if not self.delay:
+            return None
+        m, weight = self.modules_of_synapses[-1], weights[-1]
+        return lambda spikes: _synapse(m, spikes, weight).reshape(spikes.shape)
+
+    def _moved(
+        self, sums: Tensor, inputs: Sequence[Tensor], weights: Sequence[Tensor], shifts: Shifts | None
+    ) -> Tensor:
+        """Sums of shifted inputs, where what the shift adds differs between positions; else `affine` knows it."""
+        if shifts is None or is_uniform(self.modules_of_synapses):
+            return sums
+        return sums + self.constant_map(weights, shifts, [tuple(x.shape[2:]) for x in inputs])
+
+    def _real_currents(
+        self, inputs: list[Tensor], timesteps: int, shifts: Shifts | None
+    ) -> tuple[Tensor, list[Tensor]]:
         """Quantized states and real weights: real currents meet integer boundaries. It has no integer program."""
-        body, current = trace(self.neuron.equation, self.form), self.current(inputs)
+        body, current = trace(self.neuron.equation, self.form), self.current(inputs, shifts)
         gain, offset = (
             torch.ones(self.channels, dtype=torch.float64),
             torch.zeros(self.channels, dtype=torch.float64),
@@ -364,10 +459,15 @@ class Group(torch.nn.Module):
         tensors, _ = real_current_numbers(self.name, self.neuron, self.form, gain, offset)
         return oracle.run(body, current, {p: t.to(current.dtype) for p, t in tensors.items()}, timesteps)
 
-    def _sums(self, inputs: list[Tensor], codes: list[Tensor]) -> Tensor:
+    def _sums(
+        self, inputs: list[Tensor], codes: list[Tensor], substeps: Sequence[int] | None = None
+    ) -> Tensor:
         total: Tensor | None = None
-        for x, m, w in zip(inputs, self.modules_of_synapses, codes, strict=True):
+        each = substeps or (1,) * len(inputs)
+        for x, m, w, k in zip(inputs, self.modules_of_synapses, codes, each, strict=not self.delay):
             y = _unfolded(_synapse(m, _folded(x), w), x)
+            if k > 1:
+                y = y.unflatten(0, (-1, k)).sum(1)
             total = y if total is None else total + y
         assert total is not None
         return total
@@ -387,13 +487,15 @@ class Group(torch.nn.Module):
         """-1 where a max-pool takes minima: behind a norm of negative gain; else 1."""
         return torch.where((sign < 0) & (self.order == "norm first"), -1.0, 1.0)
 
-    def current(self, inputs: list[Tensor]) -> Tensor:
-        """Currents in full precision (of states; weights may be quantized)."""
+    def current(self, inputs: list[Tensor], shifts: Shifts | None = None) -> Tensor:
+        """Currents in full precision (of states; weights may be quantized), of inputs moved by their shifts."""
         weights = [m.weight for m in self.modules_of_synapses]
         if self.weight is not None:
             codes, step = self.coded(follow=self.training)
             weights = [c * step.reshape(-1, *(1,) * (c.ndim - 1)) for c in codes]
         total, pool, norm = self._sums(inputs, weights), self.pool, self.norm
+        if shifts is not None:
+            total = total + self.constant_map(weights, shifts, [tuple(x.shape[2:]) for x in inputs])
         for m in self.modules_of_synapses:
             if m.bias is not None:
                 total = total + m.bias.reshape(-1, *(1,) * (total.ndim - 3))
@@ -408,7 +510,8 @@ class Group(torch.nn.Module):
         mode = (
             "quantized" if self.quantized else "full precision" if self.state is None else "states quantized"
         )
-        return f"{self.name}: {mode}, weight={self.weight}"
+        loop = f", reads itself after {self.delay}" if self.delay else ""
+        return f"{self.name}: {mode}, weight={self.weight}{loop}"
 
 
 def _folded(x: Tensor) -> Tensor:

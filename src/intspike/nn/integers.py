@@ -13,9 +13,11 @@ from torch import Tensor
 from ..errors import RangeExceeded
 from ..neuron.constants import constants, real_beta
 from ..ops import Form
+from ..ops.trace import threshold_name
 from ..quant import UniformState
 from .kept import kept
 from .neuron import Neuron
+from .rounding import half_up
 
 Ints = NDArray[np.int64]
 
@@ -44,13 +46,6 @@ class Integers:
     constant: NDArray[np.bool_]
 
 
-def half_up(x: Tensor) -> Tensor:
-    """floor(x + 1/2), with a straight-through gradient."""
-    floor = torch.floor(x)
-    rounded = floor + (x - floor >= 0.5).to(x.dtype)
-    return x + (rounded - x).detach()
-
-
 def _biases(exact: Tensor, bits: int | None) -> Tensor:
     """Integer biases, half up: of `bits` bits times 2^p, p the smallest for the layer's largest to fit."""
     if bits is None:
@@ -66,8 +61,8 @@ def neuron_integers(
 ) -> tuple[dict[str, Tensor], dict[str, Ints], dict[str, Any]]:
     """Integer parameters as tensors with straight-through gradients, the same as arrays, and their origin.
 
-    unit = |gain| / 2^f, f the smallest with theta >= 2^resolution LSB; theta and bias are rounded half up, and
-    levels, boundaries and carries follow from them.
+    unit = |gain| / 2^f, f the smallest with theta >= 2^resolution LSB, theta the first threshold; theta and bias are
+    rounded half up, and levels, boundaries and carries follow from them. A shift of the outputs joins the bias.
 
     Args:
         name: of the layer, for errors.
@@ -78,7 +73,7 @@ def neuron_integers(
     """
     state, equation = neuron.state, neuron.equation
     assert state is not None
-    theta, size = neuron.theta.double().clamp_min(1e-9), gain.abs()
+    theta, size = neuron.theta.double().clamp_min(1e-9) * equation.first, gain.abs()
     least = 2.0**state.resolution
     constant = theta > size * _MOST_THETA
     size = torch.where(constant, theta / least, size)
@@ -87,7 +82,11 @@ def neuron_integers(
     f = torch.where(ratio * torch.exp2(f) < least, f + 1, f)  # log2 may round across a power of two
     unit = size / torch.exp2(f)
     exact = {"theta": theta / unit, "bias": offset / unit}
-    theta_lsb, bias_lsb = half_up(exact["theta"]), _biases(exact["bias"], bias_bits)
+    theta_lsb = half_up(exact["theta"])
+    window = neuron.window
+    if window is not None:
+        exact["bias"] = exact["bias"] - window * (theta_lsb * equation.taken)
+    bias_lsb = _biases(exact["bias"], bias_bits)
     if float(bias_lsb.detach().abs().max()) >= EXACT:
         raise RangeExceeded(
             f"{name}: a bias must stay below 2^24 LSB, but reaches "
@@ -123,11 +122,9 @@ def neuron_integers(
         reals = fractions * theta_lsb.detach()[:, None]
         tensors["u.levels"] = tensors["u.levels"] + (reals - reals.detach()).float()
     soft = (theta_lsb - theta_lsb.detach()).float()
-    for p in made:
-        if p in ("reset", "theta"):
-            tensors[p] = tensors[p] + soft
-        elif p.startswith("theta."):
-            tensors[p] = tensors[p] + soft * int(p.removeprefix("theta."))
+    factors = {threshold_name(d): m for d, m in enumerate(equation.multiples)} | {"reset": equation.taken}
+    for p in made.keys() & factors.keys():
+        tensors[p] = tensors[p] + soft * factors[p]
     tensors["bias"] = tensors["bias"] + (bias_lsb - bias_lsb.detach()).float()
     if equation.has_leak:
         tensors["beta"] = beta.float()
@@ -145,9 +142,9 @@ def real_current_numbers(
     """
     state = neuron.state
     assert state is not None
-    unit = neuron.theta.detach().double().clamp_min(1e-9) / 2.0**state.resolution
+    unit = neuron.theta.detach().double().clamp_min(1e-9) * neuron.equation.first / 2.0**state.resolution
     tensors, made, _ = neuron_integers(name, neuron, form, unit, torch.zeros_like(unit))
-    return tensors | {"gain": gain / unit, "bias": offset / unit}, made
+    return tensors | {"gain": gain / unit, "bias": offset / unit + tensors["bias"]}, made
 
 
 def prove_exact(name: str, form: Form, spikes: int, sums: NDArray[np.float64], made: dict[str, Ints]) -> None:
@@ -170,11 +167,9 @@ def prove_exact(name: str, form: Form, spikes: int, sums: NDArray[np.float64], m
         codec = form.codec
         assert codec is not None
         membrane = np.maximum(membrane, max(-codec.low, codec.high) * 2.0 ** made["u.shift"])
+    thresholds = [a for n, a in made.items() if n in ("reset", "theta")]
     most_step = (
-        sums * np.abs(made["gain"])
-        + np.abs(made["bias"])
-        + membrane
-        + (spikes + 1) * made["reset" if "reset" in made else "theta"]
+        sums * np.abs(made["gain"]) + np.abs(made["bias"]) + membrane + (spikes + 1) * np.max(thresholds, 0)
     )
     if "leak.multiplier" in made:
         most_step = most_step * made["leak.multiplier"]

@@ -18,7 +18,9 @@ from .checks import check_codes
 from .group import Group
 from .neuron import Input
 from .scales import value_scales
+from .shifts import value_shifts
 from .tracing import Step, Traced
+from .unfold import folded, spike_values, thermometer
 
 Value = Tensor | Frames  # between layers
 F = TypeVar("F", bound=Callable[..., Any])
@@ -72,11 +74,16 @@ class Network(torch.nn.Module):
         for name, other in made.others.items():
             self.add_module(f"other_{name}", other)
         self.input_shape: tuple[int, ...] | None = None  # of one frame, known once it has run
+        self.substeps = 1  # more in networks that `unfold` makes
 
     @property
     def layers(self) -> list[Group]:
         """The groups in order; each is named after its neuron."""
         return [g for g in self.groups.values() if isinstance(g, Group)]
+
+    @property
+    def layers_by_name(self) -> dict[str, Group]:
+        return {g.name: g for g in self.layers}
 
     @property
     def input(self) -> Input:
@@ -121,6 +128,10 @@ class Network(torch.nn.Module):
             raise BadInput(f"inputs must be a tensor [T, B, ...], not {what}; encode.direct(x, T) adds time")
         timesteps = x.shape[0]
         self.input_shape = tuple(x.shape[2:])
+        if self.substeps > 1 and self.training:
+            raise BadInput(
+                "an unfolded network is for evaluation; train the integer network it was made from"
+            )
         if timesteps > 1 and x.stride(0) == 0:
             x = x[:1]
         last = [] if self.readout is None else [self.readout]
@@ -138,27 +149,49 @@ class Network(torch.nn.Module):
         if integer:
             scales, most = value_scales(self)
         else:  # only what is still codes has a scale
-            scales, most = {self.steps[0].name: self.input.scale}, {}
+            scales, most = {}, {}
+        shifts, by_name = value_shifts(self, integer), self.layers_by_name
+        on_substeps = spike_values(self.steps) if self.substeps > 1 else frozenset[str]()
         spikes: dict[str, Value] = {}
         states: dict[str, list[Tensor]] = {}
         for s in self.steps:
             if s.kind == "input":
                 values[s.name] = self._input(x, integer)
+                if isinstance(values[s.name], Frames):
+                    scales[s.name] = self.input.scale
             elif s.kind == "group":
-                values[s.name], states[s.name] = self._run_group(s, values, scales, most, timesteps, integer)
+                each = tuple(self.substeps if i in on_substeps else 1 for i in s.inputs)
+                run = self._run_group(s, values, scales, most, timesteps, integer, shifts, each)
+                values[s.name], states[s.name] = run
+                if self.substeps > 1:
+                    values[s.name] = thermometer(_tensor(run[0]), self.substeps)
                 spikes[s.name] = values[s.name]
-                most.setdefault(s.name, float(self.groups[s.name].neuron.equation.spikes))  # type: ignore[union-attr]
+                equation = by_name[s.name].neuron.equation
+                most.setdefault(s.name, float(equation.spikes))
+                scales.setdefault(s.name, equation.unit_of_spike)
             elif s.kind == "readout":
                 assert self.readout is not None
                 scale, largest = scales.get(s.inputs[0], 1.0), most.get(s.inputs[0], 1.0)
-                given = _tensor(values[s.inputs[0]], 1.0 if integer else scale)
-                values[s.name] = self.readout(given, scale if integer else None, largest, timesteps)
+                given, shift = (
+                    _tensor(values[s.inputs[0]], 1.0 if integer else scale),
+                    shifts.get(s.inputs[0]),
+                )
+                if s.inputs[0] in on_substeps:  # a sum over substeps is a sum of what synapses make of each
+                    given = folded(given, self.substeps)
+                values[s.name] = self.readout(given, scale if integer else None, largest, timesteps, shift)
             else:
                 inputs = [values[i] for i in s.inputs]
-                values[s.name] = self._between(s, inputs, scales, integer)
+                values[s.name] = self._between(s, inputs, scales, integer, shifts)
         return _tensor(values[self.output]), spikes, states
 
-    def _between(self, s: Step, inputs: list[Value], scales: dict[str, float], integer: bool) -> Value:
+    def _between(
+        self,
+        s: Step,
+        inputs: list[Value],
+        scales: dict[str, float],
+        integer: bool,
+        shifts: dict[str, Tensor],
+    ) -> Value:
         """A step on spikes: on bytes where they hold it, and where what it joins has one scale."""
         known = [scales.get(i, 1.0) for i in s.inputs]
         frames = [v for v in inputs if isinstance(v, Frames)]
@@ -168,6 +201,8 @@ class Network(torch.nn.Module):
                 scales.setdefault(s.name, known[0] / done[1])
                 return done[0]
         tensors = [_tensor(v, 1.0 if integer else k) for v, k in zip(inputs, known, strict=True)]
+        if s.kind == "other" and s.inputs[0] in shifts:
+            tensors = [tensors[0] + shifts[s.inputs[0]].to(tensors[0].dtype)]
         return on_tensors(s, tensors, self.training, integer)
 
     def _input(self, x: Tensor, integer: bool) -> Value:
@@ -184,6 +219,8 @@ class Network(torch.nn.Module):
         most: dict[str, float],
         timesteps: int,
         integer: bool,
+        shifts: dict[str, Tensor],
+        substeps: tuple[int, ...],
     ) -> tuple[Value, list[Tensor]]:
         """A group on compiled kernels where they cover it, else by torch's ops."""
         group = self.groups[s.name]
@@ -191,23 +228,34 @@ class Network(torch.nn.Module):
         inputs = [values[i] for i in s.inputs]
         group.check([tuple(v.shape) if isinstance(v, Frames) else tuple(v.shape[2:]) for v in inputs])
         scale, largest = scales.get(s.inputs[0], 1.0), max(most.get(i, 1.0) for i in s.inputs)
-        if len(inputs) == 1:
+        if len(inputs) == 1 and substeps == (1,):
             x = inputs[0]
             if isinstance(x, Tensor) and s.inputs[0] in most and largest <= 255 and x.dtype == torch.float32:
                 x = from_tensor(x, int(largest))
-            if isinstance(x, Frames) and (done := compiled.run(group, x, scale, timesteps)) is not None:
+            moved = self._shifts_of(s, shifts, scale if not integer else 1.0)
+            if (
+                isinstance(x, Frames)
+                and (done := compiled.run(group, x, scale, timesteps, moved)) is not None
+            ):
                 return done[0], [c.movedim(-1, 2) for c in done[1]]
         tensors = [
             _tensor(v, 1.0 if integer else scales.get(i, 1.0)) for i, v in zip(s.inputs, inputs, strict=True)
         ]
-        return group(tensors, scale, largest, timesteps)
+        return group(tensors, scale, largest, timesteps, self._shifts_of(s, shifts, 1.0), substeps)
+
+    @staticmethod
+    def _shifts_of(s: Step, shifts: dict[str, Tensor], unit: float) -> list[Tensor] | None:
+        """What each input of a step is moved by, in such units; None where nothing is."""
+        if not any(i in shifts for i in s.inputs):
+            return None
+        none = torch.zeros(1, dtype=torch.float64)
+        return [shifts[i] / unit if i in shifts else none for i in s.inputs]
 
 
 def _tensor(v: Value, scale: float = 1.0) -> Tensor:
     """A value as a float tensor [T, B, C, ...], in reals where its codes have a scale."""
-    if isinstance(v, Tensor):
-        return v
-    return v.tensor() if scale == 1 else v.tensor() * scale
+    codes = v if isinstance(v, Tensor) else v.tensor()
+    return codes if scale == 1 else codes * scale
 
 
 def _rates(v: Value) -> Tensor:

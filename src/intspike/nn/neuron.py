@@ -13,6 +13,7 @@ from ..errors import BadInput
 from ..ops import Leak
 from ..quant import ComparisonState, StateQuantizer
 from .kept import keep
+from .rounding import half_up
 
 
 class Neuron(torch.nn.Module):
@@ -26,6 +27,7 @@ class Neuron(torch.nn.Module):
         state, leak: how the membrane is stored; None is full precision (or what `quantize` says).
         comparison: another's way to store the membrane, in floating point; `state` is None then.
         theta, beta: per channel [C]; parameters where the equation learns them, else buffers.
+        shift: of the window of an integer neuron's outputs, [1], where the equation has one; rounded by `window`.
 
     What the state quantizer keeps (learned levels) are parameters and buffers, too, under its names.
     """
@@ -41,6 +43,17 @@ class Neuron(torch.nn.Module):
         self.comparison: ComparisonState | None = None
         self.register_buffer("theta", torch.empty(0))
         self.register_buffer("beta", torch.empty(0))
+        if equation.has_shift:
+            start = torch.tensor([float(getattr(equation, "shift", 0.0))])
+            if getattr(equation, "learn_shift", False):
+                self.shift = torch.nn.Parameter(start)
+            else:
+                self.register_buffer("shift", start)
+
+    @property
+    def window(self) -> Tensor | None:
+        """The shift [1] as the integer that is computed with, float64, rounded straight through; None: none."""
+        return half_up(self.shift.double()) if self.equation.has_shift else None
 
     def build(self, channels: int) -> None:
         """Make theta and beta for so many channels; what is there already is kept."""
@@ -95,6 +108,38 @@ def LIF(state: StateQuantizer | None = None, leak: Leak | None = None, **fields:
 def IF(state: StateQuantizer | None = None, **fields: Any) -> Neuron:
     """A layer of integrate-and-fire neurons; fields are those of `neuron.IF`."""
     return Neuron(equations.IF(**fields), state)
+
+
+def PLIF(state: StateQuantizer | None = None, leak: Leak | None = None, **fields: Any) -> Neuron:
+    """LIF neurons that learn their leak, one a channel; it is rounded to what the program holds as every leak is.
+
+    Source: Fang et al. (arXiv 2007.05785), whose leak is one a layer.
+    """
+    fields.setdefault("learn_beta", True)
+    return LIF(state, leak, **fields)
+
+
+def ILIF(D: int = 4, state: StateQuantizer | None = None, leak: Leak | None = None, **fields: Any) -> Neuron:
+    """Integer neurons that send floor(u / theta + 1/2) in 0..D; fields are those of `neuron.ILIF`."""
+    return Neuron(equations.ILIF(spikes=D, **fields), state, leak)
+
+
+def NILIF(D: int = 4, state: StateQuantizer | None = None, leak: Leak | None = None, **fields: Any) -> Neuron:
+    """I-LIF neurons whose readers see s / D."""
+    fields.setdefault("divisor", D)
+    return ILIF(D, state, leak, **fields)
+
+
+def ASN(D: int = 4, state: StateQuantizer | None = None, leak: Leak | None = None, **fields: Any) -> Neuron:
+    """I-LIF neurons that learn where their window of D + 1 outputs begins, one shift a layer."""
+    fields.setdefault("learn_shift", True)
+    return ILIF(D, state, leak, **fields)
+
+
+def NASN(D: int = 4, state: StateQuantizer | None = None, leak: Leak | None = None, **fields: Any) -> Neuron:
+    """ASN neurons whose readers see S / D."""
+    fields.setdefault("learn_shift", True)
+    return NILIF(D, state, leak, **fields)
 
 
 class Input(torch.nn.Module):

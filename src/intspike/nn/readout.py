@@ -81,14 +81,14 @@ class Readout(torch.nn.Module):
         return made.codes.reshape(self.synapse.weight.shape), made.step
 
     @torch.no_grad()
-    def codes(self, most: float) -> NDArray[np.int64]:
+    def codes(self, most: float, shift: float = 0.0) -> NDArray[np.int64]:
         """Weight codes [K, N] as integers.
 
         Raises:
             RangeExceeded: the sum of a timestep could reach 2^24, where float32 stops being exact.
         """
         codes = self.coded()[0].numpy().astype(np.int64)
-        largest = float(np.abs(codes).sum(1).max()) * most
+        largest = float(np.abs(codes).sum(1).max()) * (most + abs(shift))
         if largest >= EXACT:
             raise RangeExceeded(
                 f"{self.name}: sums must stay below 2^24 = {EXACT} to be exact in float32, but could reach "
@@ -96,16 +96,19 @@ class Readout(torch.nn.Module):
             )
         return codes
 
-    def forward(self, x: Tensor, scale: float | None, most: float, timesteps: int) -> Tensor:
+    def forward(
+        self, x: Tensor, scale: float | None, most: float, timesteps: int, shift: Tensor | None = None
+    ) -> Tensor:
         """Currents [T, B, K]; of an integer network in evaluation, integers in units of weight step times input scale.
 
         Args:
             x: what the dense layer reads, [T or 1, B, ...].
             scale: real value of one code of x; None where x is real, because other layers are in full precision.
             most: the largest code.
+            shift: what x is moved by, in its own unit; None: nothing.
         """
         check_frame(self.synapse_name, self.synapse, tuple(x.shape[2:]))
-        flat = x.flatten(2)
+        flat = x.flatten(2) if shift is None else x.flatten(2) + shift.to(x.dtype)
         if self.weight is None:
             y = F.linear(flat, self.synapse.weight)
         elif self.training or scale is None:
@@ -113,7 +116,8 @@ class Readout(torch.nn.Module):
             y = F.linear(flat, codes) * (step * (scale or 1.0))
         else:
             y = F.linear(
-                flat, torch.from_numpy(self.codes(most)).to(flat.dtype)
+                flat,
+                torch.from_numpy(self.codes(most, 0.0 if shift is None else float(shift))).to(flat.dtype),
             ).round()  # exact already; a guard
         return y.expand(timesteps, *y.shape[1:])
 

@@ -9,6 +9,7 @@ import torch
 
 from ..errors import NotLowerable
 from .parts import area
+from .recurrent import check_scale
 
 if TYPE_CHECKING:
     from .group import Group
@@ -20,12 +21,15 @@ def value_scales(net: Network) -> tuple[dict[str, float], dict[str, float]]:
     """Real value of one code, and the largest code, of every value of a quantized network."""
     scales: dict[str, float] = {}
     most: dict[str, float] = {}
-    by_name = {g.name: g for g in net.layers}
+    by_name = net.layers_by_name
     for s in net.steps:
         if s.kind == "input":
             scales[s.name], most[s.name] = s.module.scale, float(s.module.high)
         elif s.kind == "group":
-            scales[s.name], most[s.name] = 1.0, float(by_name[s.name].neuron.equation.spikes)
+            equation = by_name[s.name].neuron.equation
+            scales[s.name], most[s.name] = equation.unit_of_spike, float(equation.spikes)
+            if by_name[s.name].delay:
+                check_scale(s.name, scales[s.inputs[0]])
             if len({scales[i] for i in s.inputs}) > 1:
                 raise NotLowerable(
                     f"{s.name}: synapses of one neuron must read values of one scale, not "
@@ -55,7 +59,8 @@ def sends_spikes(steps: Sequence[Step], groups: Mapping[str, Group], name: str) 
         case "input":
             return s.module.high == 1 and s.module.scale == 1
         case "group":
-            return groups[name].neuron.equation.spikes == 1
+            equation = groups[name].neuron.equation
+            return equation.spikes == 1 and equation.unit_of_spike == 1 and not equation.has_shift
         case "and" | "iand":
             return True
         case "flatten" | "dropout":

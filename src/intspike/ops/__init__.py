@@ -13,6 +13,7 @@ from .interpret import step_many as step_many
 from .interpret import step_one as step_one
 from .intervals import intervals as intervals
 from .surrogate import FastSigmoid as FastSigmoid
+from .surrogate import Rectangle as Rectangle
 from .surrogate import ShiftedArctan as ShiftedArctan
 from .surrogate import Surrogate as Surrogate
 from .surrogate import Triangle as Triangle

@@ -30,15 +30,18 @@ from ...fixed import bits_for
 from ...ir import (
     Conv,
     Dense,
+    Fold,
     Input,
     Integrator,
     Join,
     Neuron,
     Node,
+    Offset,
     Pool,
     Program,
     Range,
     Readout,
+    Unfold,
     ranges,
     static_nodes,
 )
@@ -110,7 +113,7 @@ class _Machine:
         self._sums: set[str] = set()  # what is no spike and no code, and so a float in floating point
         for n in program:
             if isinstance(n, (Dense, Conv, Integrator, Readout)) or (
-                isinstance(n, (Pool, Join)) and any(e.source in self._sums for e in n.edges)
+                isinstance(n, (Pool, Join, Offset, Fold)) and any(e.source in self._sums for e in n.edges)
             ):
                 self._sums.add(n.name)
         self._work = {n.name: update(n, proved[n.name], real) for n in program.neurons}
@@ -127,6 +130,10 @@ class _Machine:
                 yield from self._elementwise(n, window, window - 1)
             case Join():
                 yield from self._elementwise(n, len(n.sources), len(n.sources) - 1)
+            case Offset():  # the sum, and a number of the map
+                yield from self._elementwise(n, 1, 1)
+            case Unfold() | Fold():
+                yield from self._elementwise(n, 1, 1)
             case Integrator() | Readout():
                 yield from self._keeper(n)
             case Input():
@@ -138,7 +145,8 @@ class _Machine:
 
     def _frames(self, name: str) -> int:
         """How often a node is computed."""
-        return 1 if name in self._once else self.timesteps
+        substeps = self.program.substeps if name in self.program.on_substeps else 1
+        return 1 if name in self._once else self.timesteps * substeps
 
     def _bits(self, name: str) -> int:
         """Width of one element of a node's output."""
@@ -203,7 +211,9 @@ class _Machine:
         for w in self._work[n.name]:
             yield Count(n.name, "neurons", w.operation, w.bits, w.memory, updates * w.times)
 
-    def _elementwise(self, n: Pool | Join, reads: int, operations: int) -> Iterator[Count]:
+    def _elementwise(
+        self, n: Pool | Join | Offset | Unfold | Fold, reads: int, operations: int
+    ) -> Iterator[Count]:
         outputs = self._frames(n.name) * self._size(n.name)
         for e in n.edges:
             bits = self._bits(e.source)
@@ -239,6 +249,6 @@ class _Machine:
             yield Count(
                 n.name, "spikes" if driven else "input", "write", *self._event(n.name), events, driven
             )
-        if n.name in self._shows and isinstance(n, (Neuron, Pool, Join)):
+        if n.name in self._shows and isinstance(n, (Neuron, Pool, Join, Unfold)):
             size, bits = self._size(n.name), self._bits(n.name)
             yield Count(n.name, cause, "write", bits, bits * size, self._frames(n.name) * size)
