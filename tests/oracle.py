@@ -12,7 +12,23 @@ from fractions import Fraction
 from math import floor, prod
 from typing import Any
 
-from intspike.ir import Conv, Dense, Edge, Input, Integrator, Join, Neuron, Node, Pool, Program, Readout
+from intspike.ir import (
+    Conv,
+    Dense,
+    Edge,
+    Fold,
+    Input,
+    Integrator,
+    Join,
+    Neuron,
+    Node,
+    Offset,
+    Pool,
+    Program,
+    Readout,
+    Unfold,
+)
+from intspike.neuron import ILIF
 from intspike.ops import Carry, Shift, Table, step_one
 from strategies import Recipe
 
@@ -34,7 +50,9 @@ class OneNeuron:
         self.more = 1 if n.compare == ">" else 0  # `u > theta` is `u >= theta + 1`
         self.gain, self.bias = r.gain[channel], r.bias[channel]
         theta = r.theta[channel]
-        self.thetas = [theta * d for d in range(1, n.spikes + 1)]
+        integer = isinstance(n, ILIF)  # theta is half of what a spike takes
+        self.multiples = [2 * d - 1 if integer else d for d in range(1, n.spikes + 1)]
+        self.thetas = [theta * m for m in self.multiples]
         if isinstance(codec, Table):
             self.levels, self.edges = self._table(r.fractions, theta)
         else:
@@ -44,7 +62,9 @@ class OneNeuron:
         self.top = codec.high
         if self.after and not isinstance(codec, Table):  # what stays after a reset lies below threshold
             self.top = min(codec.high, (self.thetas[0] + self.more - 1) // self.step)
-        self.amount = self.thetas[0]  # what a reset by subtraction takes for one spike
+        self.amount = self.thetas[0] * (
+            2 if integer else 1
+        )  # what a reset by subtraction takes for one spike
         self.beta = None if r.beta is None else r.beta[channel]
         self.reset_memory()
 
@@ -56,18 +76,14 @@ class OneNeuron:
     def _table(self, fractions: Sequence[float], theta: int) -> tuple[Ints, Ints]:
         """Levels keep to their side of every threshold; boundaries lie in the middle, but for thresholds."""
         levels = [half_up(f * theta) for f in fractions]
-        for d in range(1, 2 if self.after else self.neuron.spikes + 1):
+        for d in self.multiples[: 1 if self.after else None]:
             fires = d * theta + self.more
             levels = [
                 min(v, fires - 1) if f < d else max(v, fires) for f, v in zip(fractions, levels, strict=True)
             ]
         edges = []
         for j in range(1, len(levels)):
-            between = [
-                d * theta + self.more
-                for d in range(1, self.neuron.spikes + 1)
-                if fractions[j - 1] < d <= fractions[j]
-            ]
+            between = [d * theta + self.more for d in self.multiples if fractions[j - 1] < d <= fractions[j]]
             edges.append(between[0] if between else half_up(Fraction(levels[j - 1] + levels[j], 2)))
         return levels, edges
 
@@ -213,6 +229,13 @@ def _sample(program: Program, frames: Sequence[Any], timesteps: int, recipes: An
                 y = [m.timestep(x) for m, x in zip(neurons[n.name], read(n.source, t), strict=True)]
                 for state, history in codes[n.name].items():
                     history.append([_code(m, state) for m in neurons[n.name]])
+            elif isinstance(n, Unfold):
+                y = [[int(v > d) for v in read(n.source, t)] for d in range(n.substeps)]
+            elif isinstance(n, Fold):
+                y = [sum(column) for column in zip(*read(n.source, t), strict=True)]
+            elif n.name in program.on_substeps:
+                given, before = [read(e, t) for e in n.edges], [shapes[e.source] for e in n.edges]
+                y = [_node(n, [x[d] for x in given], before, shapes[n.name]) for d in range(program.substeps)]
             elif isinstance(n, (Integrator, Readout)):
                 y = _gather(n, [read(n.source, i) for i in range(t + 1)])
             else:
@@ -250,6 +273,8 @@ def _node(n: Node, x: list[Ints], sources: list[tuple[int, ...]], shape: tuple[i
             return _conv(n, x[0], sources[0], shape)
         case Pool():
             return _pool(n, x[0], sources[0], shape)
+        case Offset():
+            return [a + b for a, b in zip(x[0], n.offset.ravel().tolist(), strict=True)]
         case Join(kind="and"):
             return [int(a > 0 and b > 0) for a, b in zip(*x, strict=True)]
         case Join(kind="iand"):

@@ -6,6 +6,7 @@ Whatever is made is legal; combinations that the contract refuses are never chos
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,19 +19,25 @@ from intspike.ir import (
     Conv,
     Dense,
     Edge,
+    Fold,
     Input,
     Integrator,
     Join,
     Neuron,
     Node,
+    Offset,
     Pool,
     Program,
     Readout,
+    Unfold,
     frozen,
 )
-from intspike.neuron import IF, LIF
+from intspike.ir.clock import on_substeps
+from intspike.neuron import IF, ILIF, LIF
 from intspike.neuron.constants import constants
 from intspike.ops import Carry, Dyadic, Form, Shift, Table, Triangle, Uniform, trace
+
+SUBSTEPS = 4  # of every program with a substep clock
 
 Choose = Callable[[Sequence[Any]], Any]  # one of the options; the first is the simplest
 
@@ -39,7 +46,7 @@ Choose = Callable[[Sequence[Any]], Any]  # one of the options; the first is the 
 class Recipe:
     """What a layer of neurons was made from, before anything was rounded; lists hold one number a channel."""
 
-    neuron: IF | LIF
+    neuron: IF | LIF | ILIF
     form: Form
     gain: list[int]
     bias: list[int]
@@ -120,16 +127,26 @@ def random_recipe(
         bits = pick("bits", [n for n in (3, 4, 1, 2, 5, 6, 7, 8) if n >= fewest])
     else:
         bits = pick("bits", [4, 8, 1, 2, 3, 5, 6, 7, 9, 10, 12, 14, 15, 16])
-    neuron: IF | LIF = IF(**fields)
+    neuron: IF | LIF | ILIF = IF(**fields)
     leak: Any = Carry()
     beta = None
-    if pick("neuron", ["LIF", "IF"]) == "LIF":
+    kind_of_neuron = pick("neuron", ["LIF", "IF", "ILIF"])
+    if kind_of_neuron == "ILIF":
+        kept = {k: v for k, v in fields.items() if k not in ("reset", "compare", "surrogate")}
+        neuron = ILIF(**kept)
+        if kind == "table" and stores == "before reset":
+            bits = max(bits, neuron.spikes.bit_length() + 1)
+    if kind_of_neuron != "IF":
         tables = [Carry(), Carry("nearest")] if bits <= 8 else []
         leak = pick("leak", [*tables, Shift(), Dyadic(4), Dyadic(8), Dyadic(15)])
-        leak_on = "state" if isinstance(leak, Carry) else pick("leak_on", ["state", "sum"])
-        neuron = LIF(
-            **fields, leak_on=leak_on, reset_order=pick("reset_order", ["before leak", "after leak"])
+        leak_on = (
+            "state"
+            if isinstance(leak, Carry) or kind_of_neuron == "ILIF"
+            else pick("leak_on", ["state", "sum"])
         )
+        if kind_of_neuron == "LIF":
+            order = pick("reset_order", ["before leak", "after leak"])
+            neuron = LIF(**fields, leak_on=leak_on, reset_order=order)
         common = pick("beta", [0.75, 0.9, 0.5, 1.0, 0.0, None])
         beta = [numbers.random() if common is None else common for _ in range(channels)]
 
@@ -144,7 +161,7 @@ def random_recipe(
     bias = [numbers.randint(-t, t) // numbers.choice([1, 4, 1 << 40]) for t in theta]
     recipe = Recipe(neuron, Form(leak=leak), gain, bias, theta, beta)
     if kind == "table":
-        fractions = _fractions(numbers, bits, spikes, stores, least // 3)
+        fractions = _fractions(numbers, bits, neuron.multiples, stores, least // 3)
         codec = Table(bits, fractions.index(0), stores)
         return replace(recipe, form=Form(codec, leak), fractions=fractions)
     overflow = pick("overflow", ["saturate", "wrap"])
@@ -153,18 +170,21 @@ def random_recipe(
     )
 
 
-def _fractions(numbers: random.Random, bits: int, spikes: int, stores: str, grid: int) -> list[float]:
+def _fractions(
+    numbers: random.Random, bits: int, multiples: tuple[int, ...], stores: str, grid: int
+) -> list[float]:
     """Increasing levels on a grid of theta / grid, with rest, and one for every number of spikes."""
-    below, above = list(range(1, grid)), list(range(grid, (spikes + 2) * grid))
+    below, above = list(range(1, grid)), list(range(grid, (multiples[-1] + 2) * grid))
     negative = list(range(-2 * grid, 0))
     count = (1 << bits) - 1
     taken: set[int] = set()
     if stores == "before reset":
-        taken = {numbers.randrange(d * grid, (d + 1) * grid) for d in range(1, spikes + 1)}
+        ends = (*multiples, multiples[-1] + 1)
+        taken = {numbers.randrange(d * grid, beyond * grid) for d, beyond in itertools.pairwise(ends)}
         while len(taken) < count and numbers.random() < 0.4:
             taken.add(numbers.choice(above))
-        if numbers.random() < 0.3 and len(taken) == spikes:
-            taken = {d * grid for d in range(1, spikes + 1)}  # a level on the threshold itself
+        if numbers.random() < 0.3 and len(taken) == len(multiples):
+            taken = {d * grid for d in multiples}  # a level on the threshold itself
     left = count - len(taken)
     lower = numbers.randint(max(0, left - len(below)), left) if numbers.random() < 0.7 else min(1, left)
     lower = max(lower, left - len(below))
@@ -177,7 +197,7 @@ def _uniform(
 ) -> Recipe:
     span = (1 << bits) - 1
     low = [-(1 << (bits - 1)), 0, -span, -numbers.randint(0, span)][low]
-    d, strict = r.neuron.spikes, int(r.neuron.compare == ">")
+    d, strict = r.neuron.multiples[-1], int(r.neuron.compare == ">")
     if stores == "before reset":
         low = max(low, 1 - span)  # one code at least lies above rest
         shift = []
@@ -217,10 +237,16 @@ class _Maker:
         w = draw.integers(-high, high, shape, endpoint=True)
         return frozen(w), float(np.sqrt((w.astype(float) ** 2).mean()) + 0.1)
 
+    @property
+    def readable(self) -> list[str]:
+        """Nodes that any later node may read: those that send once a timestep."""
+        clocked = on_substeps(self.nodes)
+        return [n.name for n in self.nodes if n.name not in clocked]
+
     def source(self) -> Edge:
         """The last node, or any node some timesteps ago."""
         if self.choose([False, False, False, True]):
-            return Edge(self.choose([n.name for n in reversed(self.nodes)]), self.choose([1, 2, 3]))
+            return Edge(self.choose(self.readable[::-1]), self.choose([1, 2, 3]))
         return Edge(self.nodes[-1].name)
 
     def dense(self, e: Edge, outputs: int) -> str:
@@ -262,6 +288,9 @@ class _Maker:
     def synapses(self) -> str:
         """From spikes or inputs to sums."""
         e = self.source()
+        most = self.most[e.source]
+        if most is not None and most <= SUBSTEPS and self.choose([False, False, False, True]):
+            return self.unfolded(e)
         options = ["dense", "nothing"]
         if len(self.shape[e.source]) == 3:
             options = ["conv", "conv max", "conv sum", "dense", "sum", "max", "nothing"]
@@ -284,12 +313,28 @@ class _Maker:
                     else e.source
                 )
 
+    def unfolded(self, e: Edge) -> str:
+        """A synapse that runs at each substep, with a pool before it or an offset behind it."""
+        shape, spread = self.shape[e.source], self.spread[e.source]
+        bits = Edge(self.add(Unfold(self.name("unfold"), e, SUBSTEPS), shape, spread, 1))
+        image = len(shape) == 3
+        if image and self.choose([False, True]):
+            bits = Edge(self.pool(bits, self.choose(["or", "sum"])))
+        sums = self.conv(bits) if image and self.choose([True, False]) else self.dense(bits, 3 * self.size)
+        shape = self.shape[sums]
+        total = self.add(Fold(self.name("fold"), Edge(sums)), shape, 2 * self.spread[sums])
+        if self.choose([False, True]):
+            draw = np.random.default_rng(self.numbers.getrandbits(64))
+            offset = frozen(draw.integers(-9, 9, shape, endpoint=True))
+            total = self.add(Offset(self.name("offset"), Edge(total), offset), shape, self.spread[total])
+        return total
+
     def block(self) -> None:
         """Synapses, perhaps a recurrent or skipping path, a layer of neurons, perhaps an op on its spikes."""
         total = self.synapses()
         shape = self.shape[total]
         sources, shifts = [Edge(total)], [0]
-        same = [n.name for n in self.nodes if self.shape[n.name] == shape and n.name != total]
+        same = [n for n in self.readable if self.shape[n] == shape and n != total]
         if same and self.choose([False, False, True]):
             sources.append(Edge(self.choose(same), self.choose([0, 1])))
             shifts.append(self.choose([0, 1, 5]))
@@ -333,9 +378,7 @@ class _Maker:
         if kind in ("max", "sum", "or"):
             self.pool(Edge(neurons), kind)
         elif kind != "nothing":
-            same = [
-                n.name for n in self.nodes if self.most[n.name] and self.shape[n.name] == self.shape[neurons]
-            ]
+            same = [n for n in self.readable if self.most[n] and self.shape[n] == self.shape[neurons]]
             other = Edge(self.choose(same), self.choose([1, 2, 0]))
             pair = (Edge(neurons), other) if self.choose([True, False]) else (other, Edge(neurons))
             self.add(Join(self.name(kind), pair, kind), self.shape[neurons], 0.3, 1)
