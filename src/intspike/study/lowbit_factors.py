@@ -23,7 +23,7 @@ from ..nn import Network, quantize
 from ..ops.surrogate import ShiftedArctan
 from ..quant import LQNet, QuantConfig, ThresholdCentred, Uniform, WeightQuantizer
 from ..quant.state.base import Gradient
-from .folder import write_atomic, write_json
+from .folder import write_json, write_text
 from .lowbit import EPOCHS, TIMESTEPS, setting
 
 
@@ -84,6 +84,10 @@ class Recipe:
         return Uniform(self.weight_bits, learn_step=self.learn_step, full_range=full, mid_rise=mid)
 
 
+NOTE = (
+    "Rows were computed at different times, and full precision trained again for later ones: what pairs rows is the seed, "
+    "not the network they start from."
+)
 BASE = Recipe("recipe: 2/2")
 RECIPES = (
     BASE,
@@ -226,7 +230,7 @@ def write_tables(out: Path, seeds: int) -> None:
              "command": command}
         )  # fmt: skip
     write_json(out / "summary.json", summary)
-    write_atomic(out / "table.md", lambda p: p.write_text(f"`{command}`\n\n" + "\n".join(lines) + "\n"))
+    write_text(out / "table.md", f"`{command}`\n\n{NOTE}\n\n" + "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
