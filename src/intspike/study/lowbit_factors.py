@@ -85,8 +85,8 @@ class Recipe:
 
 
 NOTE = (
-    "Rows were computed at different times, and full precision trained again for later ones: what pairs rows is the seed, "
-    "not the network they start from."
+    "Rows were computed at different times, and full precision trained again for later ones: what pairs rows is the "
+    "seed, not the network they start from."
 )
 BASE = Recipe("recipe: 2/2")
 RECIPES = (
