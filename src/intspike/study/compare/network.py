@@ -18,7 +18,8 @@ from ...ir import Program
 from ...lower import lower
 from ...lower.drift import connections, evaluated
 from ...measure.membranes import MembraneCounts
-from ...nn import Network
+from ...nn import Network, quantize
+from ...quant import QuantConfig, ThresholdCentred, weight_of
 from ..custom import check_fits, is_function, user_model
 from .runner import Inputs, ProgramRunner, Runner
 
@@ -44,14 +45,32 @@ class NetworkRunner:
         into.add_real(shown, inputs.shape[1])
 
 
-def network_runner(path: Path, model: str, dataset: Dataset) -> Runner:
+def network_runner(path: Path, model: str, dataset: Dataset, bits: str | None = None) -> Runner:
     """The network of a checkpoint.
+
+    Args:
+        bits: it was quantized to, such as 4-4; None: the model says.
 
     Raises:
         BadData: the file is damaged, or holds the parameters of another network.
         BadInput: there is no such model, or it does not fit the data.
     """
-    net = _built(model, dataset)
+    net = built(model, dataset)
+    if bits is not None:
+        net = quantize(net, config_of(bits))
+    load_parameters(net, path, model)
+    check_fits(net, dataset, model)
+    if net.quantized:
+        return ProgramRunner(lower(net, input_shape=dataset.frame))
+    return NetworkRunner(net, dataset.frame)
+
+
+def load_parameters(net: Network, path: Path, model: str) -> None:
+    """Fill a network from a checkpoint.
+
+    Raises:
+        BadData: the file is damaged, or holds the parameters of another network.
+    """
     tensors = _tensors(path)
     try:
         net.load_state_dict(tensors)
@@ -61,13 +80,28 @@ def network_runner(path: Path, model: str, dataset: Dataset) -> Runner:
             f"{path} must hold the parameters of {model}, but does not fit: {'; '.join(lines)[:300]}; give the model "
             "it was trained as, or its stored program (.intspike)"
         ) from e
-    check_fits(net, dataset, model)
-    if net.quantized:
-        return ProgramRunner(lower(net, input_shape=dataset.frame))
-    return NetworkRunner(net, dataset.frame)
 
 
-def _built(model: str, dataset: Dataset) -> Network:
+def config_of(bits: str) -> QuantConfig:
+    """What `--bits W-U` means: weights of W bits, threshold-centred membrane potentials of U bits.
+
+    Raises:
+        BadInput: anything else.
+    """
+    weights, _, states = bits.partition("-")
+    if not all(b in tuple("12345678") for b in (weights, states)):
+        raise BadInput(
+            f"--bits must be fp32, or bits of weights and membrane potentials in 1..8 such as 4-4, not {bits!r}"
+        )
+    return QuantConfig(weight_of(int(weights)), ThresholdCentred(int(states)))
+
+
+def built(model: str, dataset: Dataset) -> Network:
+    """A new network, by the name of a model of intspike (of which the data say the shapes) or by module:function.
+
+    Raises:
+        BadInput: there is none.
+    """
     if is_function(model):
         made = user_model(model)
     else:

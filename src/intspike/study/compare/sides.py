@@ -58,8 +58,10 @@ class Side:
             self.runner.count_membranes(self.membranes, inputs[:, :membranes], few)
 
 
-def runner_of(path: Path, model: str | None, dataset: Dataset) -> Runner:
+def runner_of(path: Path, model: str | None, dataset: Dataset, bits: str | None = None) -> Runner:
     """What a file holds: a stored program, or a network's parameters, for which `model` says what network it is.
+
+    `bits` are those a checkpoint was quantized to, where its model does not say.
 
     Raises:
         BadInput, BadArtifact, BadData: the file cannot be used, or does not fit the data.
@@ -80,7 +82,7 @@ def runner_of(path: Path, model: str | None, dataset: Dataset) -> Runner:
     need_torch()
     from .network import network_runner
 
-    return network_runner(path, model, dataset)
+    return network_runner(path, model, dataset, bits)
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:

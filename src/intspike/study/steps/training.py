@@ -1,0 +1,153 @@
+"""Trains one network: in full precision and then, from there, at few bits; lowers and verifies it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ... import train
+from ...data import Dataset
+from ...errors import BadInput
+from ...ir.artifact import save
+from ...lower import lower, verify
+from ...measure import size_bits, wilson
+from ...nn import Network, quantize
+from ...train.history import history_to_dict
+from ..compare.network import built, config_of, load_parameters
+from ..custom import check_fits
+from ..folder import clear_disk_errors, write_json
+from ..samples import read_data
+from ..watch import Watch
+
+FULL = "full-precision.safetensors"
+QUANTIZED = "quantized.safetensors"
+PROGRAM = "model.intspike"
+RECORD = "train.json"
+VERIFIED = 16  # test samples whose every spike and stored code is compared
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a training is asked for.
+
+    Attributes:
+        model: a model of intspike, or module:function.
+        data: as `read_data` takes it.
+        bits: "fp32", or bits of weights and membrane potentials such as "4-4".
+        start: checkpoint of the network in full precision from which quantized training starts; None: it is trained.
+        epochs: of each training.
+        timesteps: T; None: the data set's, 25 where it is static.
+        batch_size, learning_rate, seed, devices, precision: as `train.fit` takes them.
+    """
+
+    model: str
+    data: str
+    bits: str = "4-4"
+    start: Path | None = None
+    epochs: int = 5
+    timesteps: int | None = None
+    batch_size: int = 50
+    learning_rate: float | None = None
+    seed: int = 0
+    devices: int = 1
+    precision: str = "32-true"
+
+    def __post_init__(self) -> None:
+        if self.bits != "fp32":
+            config_of(self.bits)
+        elif self.start is not None:
+            raise BadInput("--start is the network that quantized training starts from, but --bits is fp32")
+
+
+def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None = None) -> dict[str, Any]:
+    """Train into a folder; a training that was stopped goes on from its last epoch. Returns what train.json holds.
+
+    Raises:
+        Divergence: an engine disagrees with torch in any spike or stored code.
+        BadInput, BadData: options, model, data or folder cannot be used, or checkpoints there are of another training.
+    """
+    told = watch or Watch()
+    dataset = read_data(options.data)
+    timesteps = options.timesteps or dataset.train.timesteps or 25
+    torch.manual_seed(options.seed)
+    net = built(options.model, dataset)
+    check_fits(net, dataset, options.model)
+    with clear_disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        if force:
+            for name in (FULL, QUANTIZED, PROGRAM, RECORD):
+                (out / name).unlink(missing_ok=True)
+        record: dict[str, Any] = {
+            **asdict(options),
+            "start": None if options.start is None else options.start.name,
+        }
+        record |= {"timesteps": timesteps, "data_source": dataset.source}
+        if options.start is None:
+            net = _fit(net, dataset, options, timesteps, out / FULL, told, record)
+        else:
+            load_parameters(net, options.start, options.model)
+        if options.bits != "fp32":
+            few = quantize(net, config_of(options.bits))
+            few = _fit(few, dataset, options, timesteps, out / QUANTIZED, told, record)
+            _store(few, dataset, timesteps, out / PROGRAM, record)
+        write_json(out / RECORD, record)
+    return record
+
+
+def _fit(
+    net: Network,
+    dataset: Dataset,
+    options: Options,
+    timesteps: int,
+    checkpoint: Path,
+    watch: Watch,
+    record: dict[str, Any],
+) -> Network:
+    history: list[train.Epoch] = []
+    batches = max(
+        1, options.epochs * (len(dataset.train) // min(options.batch_size, max(1, len(dataset.train))))
+    )
+    tell = watch.start(f"train {checkpoint.stem}", batches)
+    made = train.fit(
+        net,
+        dataset,
+        epochs=options.epochs,
+        learning_rate=options.learning_rate,
+        batch_size=options.batch_size,
+        timesteps=timesteps,
+        seed=options.seed,
+        checkpoint=checkpoint,
+        devices=options.devices,
+        precision=options.precision,
+        progress=_teller(tell),
+        history=history,
+    )
+    correct = train.correct_on(made, dataset.test, timesteps=timesteps)
+    record[checkpoint.stem] = {
+        "test": wilson(correct, len(dataset.test)).to_dict() if len(dataset.test) else None,
+        "history": history_to_dict(history),
+    }
+    return made
+
+
+def _teller(tell: Callable[[int, str], None]) -> Callable[[train.Progress], None]:
+    def progress(p: train.Progress) -> None:
+        after = "" if p.last is None else f", validation {p.last.validation:.1%} after epoch {p.last.epoch}"
+        tell(p.done, f"loss {p.loss:.3f}{after}")
+
+    return progress
+
+
+def _store(net: Network, dataset: Dataset, timesteps: int, path: Path, record: dict[str, Any]) -> None:
+    """The program, after every engine here agreed with torch on some test samples."""
+    program = lower(net, input_shape=dataset.frame)
+    if len(dataset.test):
+        compared = verify(net, program, dataset.test, timesteps=timesteps, samples=VERIFIED)
+        record["exact"] = [asdict(c) for c in compared]
+    save(program, path)
+    size = size_bits(program)
+    record["size_bits"] = {"total": size.total, **size.parts, "float32": size.float32}
