@@ -21,6 +21,8 @@ from .study.compare.command import compare
 from .study.demo.command import demo
 from .study.dynamics.command import app as dynamics_app
 from .study.energy.command import energy
+from .study.interchange.export_commands import export_nir
+from .study.interchange.import_command import import_
 from .study.recipes import app as run_app
 from .study.steps.commands import evaluate, train
 from .study.terminal import need_torch
@@ -45,6 +47,8 @@ app.command()(search)
 app.command()(energy)
 app.command()(compare)
 app.command()(check)
+app.command("import")(import_)
+export_app.command("nir")(export_nir)
 
 console = Console()
 
