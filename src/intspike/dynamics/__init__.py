@@ -4,6 +4,7 @@ from .basins import Basin as Basin
 from .basins import Basins as Basins
 from .basins import basins as basins
 from .basins import gathered as gathered
+from .boolean import bnet as bnet
 from .cascade import Settled as Settled
 from .cascade import Silence as Silence
 from .cascade import recurrent as recurrent

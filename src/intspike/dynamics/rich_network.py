@@ -58,9 +58,7 @@ class RichNeuron(Neuron):
         if not self.adapts:
             return ops.fire("u", u, awake)
         a = state["a"] - (state["a"] >> ops.parameter("a.leak.shift")) + fired * ops.parameter("a.jump")
-        above = ops.store("u", u) - ops.store("a", a) >= ops.parameter(
-            "theta"
-        )  # then u is, too
+        above = ops.store("u", u) - ops.store("a", a) >= ops.parameter("theta")  # then u is, too
         return ops.fire("u", u, above if awake is None else ops.select(awake, above, 0))
 
 

@@ -17,6 +17,7 @@ from ..folder import clear_disk_errors, write_csv, write_json, write_text
 from ..report import Page, Section, Table, write_report
 from .analyse import Analysis, cycles
 from .analyse_figures import damages, forgetting, loop, rasters, shares, transients
+from .graph_figure import state_graph
 
 MOST_ROWS = 50  # attractors in the table of the page
 
@@ -237,6 +238,9 @@ def page(a: Analysis, rows: Sequence[Row]) -> Page:
             parts.append(
                 Section("rasters", "What they send", "One line a neuron, from the least state on.", pictures)
             )
+    if a.graph is not None and (drawing := state_graph(a.graph)) is not None:
+        look = "Filled: something fires. Large: on a cycle. One colour for what sends the same in the end."
+        parts.append(Section("graph", "State graph", look, [drawing], wide=True))
     if (panel := transients(a)) is not None:
         look = "The share of states that are on their attractor within so many timesteps."
         parts.append(Section("transients", "Transients", look, [panel], wide=True))
