@@ -39,6 +39,10 @@ class Artificial(torch.nn.Module):
             raise BadInput(
                 "an artificial network is made of a spiking one in full precision, not a quantized one"
             )
+        if any(g.delay for g in net.layers):
+            raise BadInput(
+                "an artificial network has no time, so no recurrent layers; compare one without them"
+            )
         if activation_bits is not None and not 1 <= activation_bits <= 8:
             raise BadInput(f"activation_bits must be in 1..8 (or None), not {activation_bits}")
         self.net, self.activation_bits = copy.deepcopy(net), activation_bits

@@ -18,6 +18,7 @@ from .join import Join, Kind
 from .neuron import Input, Neuron
 from .parts import Norm, Pool, Synapse
 from .readout import Integrator, Readout, shares_currents
+from .recurrent import Recurrent, check_feedback
 from .scales import sends_spikes
 
 _SYNAPSES = (torch.nn.Conv2d, torch.nn.Linear)
@@ -55,7 +56,7 @@ class _Current:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, (Neuron, Input, Join, Integrator)) or super().is_leaf_module(
+        return isinstance(m, (Neuron, Recurrent, Input, Join, Integrator)) or super().is_leaf_module(
             m, module_qualified_name
         )
 
@@ -163,6 +164,8 @@ class Traced:
             return _Current([(name, value, m)])
         if isinstance(m, Neuron):
             return self._group(name, m, value)
+        if isinstance(m, Recurrent):
+            return self._group(name, m.neuron, value, m)
         if isinstance(m, Integrator):
             return self._readout(name, value)
         if isinstance(m, _POOLS):
@@ -193,7 +196,7 @@ class Traced:
             return self._step(name, "other", (value,), m)
         raise NotLowerable(f"{name} ({type(m).__name__}) stands between a synapse and its neuron; {REPAIR}")
 
-    def _group(self, name: str, m: Neuron, value: _Current | str) -> str:
+    def _group(self, name: str, m: Neuron, value: _Current | str, loop: Recurrent | None = None) -> str:
         if isinstance(value, str):
             raise BadInput(
                 f"{name}: a neuron must read a synapse (Conv2d or Linear), not spikes; put one before it"
@@ -201,7 +204,13 @@ class Traced:
         if any(g.neuron is m for g in self.groups.values()):
             raise BadInput(f"{name}: a neuron module must be used once; make another for another place")
         name = self._step(name, "group", tuple(source for _, source, _ in value.synapses))
-        self.groups[name] = Group(name, value.synapses, value.pool, value.norm, value.order, m)
+        if loop is None:
+            self.groups[name] = Group(name, value.synapses, value.pool, value.norm, value.order, m)
+            return name
+        own = (f"{name}.back", name, loop.back)
+        group = Group(name, [*value.synapses, own], value.pool, value.norm, value.order, m, loop.delay)
+        check_feedback(name, m, loop.back, group.channels, value.pool is None and value.norm is None)
+        self.groups[name] = group
         return name
 
     def _readout(self, name: str, value: _Current | str) -> str:

@@ -37,6 +37,12 @@ def unfold(net: Network) -> Network:
             "a network must be quantized in weights and states to be unfolded, because sums of reals depend on their "
             "order; quantize(net, QuantConfig(weight=..., state=...)) first"
         )
+    loops = [g.name for g in net.layers if g.delay]
+    if loops:
+        raise NotLowerable(
+            f"{', '.join(loops)} reads its own spikes, and substeps of a loop are not known before it has run; unfold "
+            "a network without nn.Recurrent"
+        )
     spikes = spike_values(net.steps)
     ordered = _thermometers(net.steps)
     for s in net.steps:
