@@ -23,6 +23,7 @@ from .study.dynamics.command import app as dynamics_app
 from .study.energy.command import energy
 from .study.interchange.export_commands import export_nir
 from .study.interchange.import_command import import_
+from .study.interchange.trace_commands import diff, vectors
 from .study.recipes import app as run_app
 from .study.steps.commands import evaluate, train
 from .study.terminal import need_torch
@@ -48,6 +49,8 @@ app.command()(energy)
 app.command()(compare)
 app.command()(check)
 app.command("import")(import_)
+app.command()(diff)
+app.command()(vectors)
 export_app.command("nir")(export_nir)
 
 console = Console()

@@ -45,7 +45,7 @@ def network(
             nn.LIF(**fields),
             torch.nn.Linear(5, 4),
             nn.IF(),
-        )  # fmt: skip
+        )
     )
     made.layers[0].norm.running_var.fill_(0.2)
     return made.eval()

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import program_examples
 from intspike.cli import app
-from intspike.errors import BadInput, IntspikeError, NotImportable
+from intspike.errors import BadInput, Divergence, IntspikeError, NotImportable
 from intspike.ir.artifact import content_hash, load, save
 
 
@@ -106,3 +106,35 @@ def test_check_says_what_a_file_means(tmp_path: Path, program: Path):
     assert "carries an integer program" in run("check", tmp_path / "ours.nir")
     with pytest.raises(NotImportable, match="v_reset must be 0"):
         run("check", graph(tmp_path / "odd.nir", v_reset=-1.0))
+
+
+def test_vectors_and_diff(program: Path, tmp_path: Path):
+    run("vectors", program, "--samples", 3, "--timesteps", 4, "--out", tmp_path / "a", "--timed")
+    run("vectors", program, "--samples", 3, "--timesteps", 4, "--out", tmp_path / "b", "--timed")
+    assert "0 of " in run("diff", tmp_path / "a", tmp_path / "b")
+    assert json.loads(run("diff", tmp_path / "a", tmp_path / "b", "--json"))["equal"] is True
+    text = (tmp_path / "b" / "expected.trace").read_text()
+    record = next(line for line in text.splitlines() if line.startswith("1 2 0 0 "))
+    last = int(record[-1])
+    wrong = text.replace(f"\n{record}\n", f"\n{record[:-1]}{1 - last}\n")
+    assert wrong != text
+    (tmp_path / "chip.trace").write_text(wrong)
+    where = r"timestep 2, layer 'lif', neuron \(2,\), sample 1: spike"
+    with pytest.raises(Divergence, match=f"{where} is {last} in .* and {1 - last} in"):
+        run("diff", tmp_path / "a", tmp_path / "chip.trace")
+    spikes = [x for x in text.splitlines() if x != "state 0 u" and x.split()[3:4] != ["1"]]
+    (tmp_path / "chip.trace").write_text("\n".join(spikes))
+    with pytest.raises(BadInput, match="same layers and shapes"):
+        run("diff", tmp_path / "a", tmp_path / "chip.trace")
+    assert "not in both: state u of lif" in run("diff", tmp_path / "a", tmp_path / "chip.trace", "--common")
+    with pytest.raises(BadInput, match="--samples must be"):
+        run("vectors", program, "--samples", 0)
+
+
+def test_vectors_of_a_data_set(tmp_path: Path):
+    few = ("--samples", 1, "--timesteps", 2, "--out", tmp_path / "v")
+    run("vectors", "fashion-mnist-w2u2", "--data", "fashion-mnist", *few)
+    manifest = json.loads((tmp_path / "v" / "manifest.json").read_text())
+    assert manifest["input"]["shape"] == [1, 28, 28]
+    assert manifest["input"]["static"] is True
+    assert len(manifest["classes"]) == 1

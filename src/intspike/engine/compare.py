@@ -49,6 +49,25 @@ def _fields(trace: Trace) -> Mapping[tuple[str, str], NDArray[np.generic]]:
     return fields
 
 
+def common(a: Trace, b: Trace) -> tuple[Trace, Trace, list[str]]:
+    """What both traces hold: the layers and states of both, and what is left out, in words."""
+    layers = [name for name in a.spikes if name in b.spikes]
+    states = {n: [s for s in a.codes.get(n, {}) if s in b.codes.get(n, {})] for n in layers}
+
+    def part(x: Trace) -> Trace:
+        codes = {n: {s: x.codes[n][s] for s in kept} for n, kept in states.items() if kept}
+        return Trace({n: x.spikes[n] for n in layers}, codes, x.readout, x.timesteps)
+
+    left = sorted({f"layer {n}" for n in {**a.spikes, **b.spikes} if n not in layers})
+    left += [
+        f"state {s} of {n}"
+        for n in layers
+        for s in {**a.codes.get(n, {}), **b.codes.get(n, {})}
+        if s not in states[n]
+    ]
+    return part(a), part(b), left
+
+
 def compare(a: Trace, b: Trace, names: tuple[str, str]) -> Comparison:
     """Count what was compared; two traces must agree in everything.
 

@@ -8,57 +8,17 @@ Threads: NIR #63 and #129 (reset), #176 (one parameter for each neuron).
 from __future__ import annotations
 
 import graphlib
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from .. import neuron as equations
-from ..errors import BadInput, NotImportable
+from ..errors import NotImportable
 from ..nn import Input, Integrator, Neuron
 from .imported import START, SUMS, Choice, Imported, Refusal, refuse
 from .nir_file import INSIDE, Graph, Node, of
-from .wired import INPUT, Constants, Wiring, start_of
-
-Reals = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a NIR graph leaves open.
-
-    Attributes:
-        timestep: dt, in the unit of the graph's time constants (seconds).
-        reset: "zero" is what NIR's equations say (v = v_reset); tools that subtract, snnTorch among them, write the
-            same file.
-        reset_order: the reset before or behind the leak, as in `neuron.LIF`.
-        compare: NIR's equations say v > v_threshold.
-        discretisation: "euler", beta = 1 - dt / tau; or "exact", beta = exp(-dt / tau).
-    """
-
-    timestep: float
-    reset: Literal["zero", "subtract"] = "zero"
-    reset_order: Literal["before leak", "after leak"] = "before leak"
-    compare: Literal[">=", ">"] = ">"
-    discretisation: Literal["euler", "exact"] = "euler"
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite(self.timestep) and self.timestep > 0):
-            raise BadInput(
-                f"the timestep must be a positive time, such as 1e-3 (seconds), not {self.timestep!r}"
-            )
-        for name, known in _KNOWN.items():
-            if getattr(self, name) not in known:
-                raise BadInput(f"{name} must be {' or '.join(known)}, not {getattr(self, name)!r}")
-
-
-_KNOWN = {
-    "reset": ("zero", "subtract"), "reset_order": ("before leak", "after leak"), "compare": (">=", ">"),
-    "discretisation": ("euler", "exact"),
-}  # fmt: skip
+from .nir_nodes import WHY, Reading, Reals, Refused, conv, discrete, flat, linear, pool, span, tensor
+from .wired import INPUT, Constants, Wiring
 
 
 def from_nir(
@@ -152,7 +112,7 @@ class _Importer:
             return
         try:
             part, scale = self._part(name, node, tuple(self.values[s] for s in known), scale)
-        except _Refused as e:
+        except Refused as e:
             self.refusals.append(Refusal(name, f"{node.kind}: {e}"))
             return
         self.values[name], self.scales[name] = part, scale
@@ -167,16 +127,16 @@ class _Importer:
                 if node.kind == "Output" and INSIDE not in name:
                     self.last = sources[0]
                     if scale is not None or len(sources) > 1:
-                        raise _Refused("must read one layer of neurons, or an integrator, unscaled")
+                        raise Refused("must read one layer of neurons, or an integrator, unscaled")
                 if len(sources) == 1:
                     return sources[0], scale
                 return self.wiring.add(name, torch.nn.Identity(), sources), scale
             case "Linear" | "Affine":
-                return self.wiring.add(name, _linear(f, scale), sources), None
+                return self.wiring.add(name, linear(f, scale), sources), None
             case "Conv2d":
-                return self.wiring.add(name, _conv(f, scale), sources), None
+                return self.wiring.add(name, conv(f, scale), sources), None
             case "AvgPool2d" | "SumPool2d":
-                pool = _pool(f)
+                made = pool(f)
                 if node.kind == "SumPool2d" and self._is_or(name):
                     self.say(
                         name,
@@ -185,11 +145,11 @@ class _Importer:
                         "OR (max pool) of spikes",
                     )
                     return self.wiring.add(
-                        name, torch.nn.MaxPool2d(pool.kernel_size, pool.stride), sources
+                        name, torch.nn.MaxPool2d(made.kernel_size, made.stride), sources
                     ), scale
                 if node.kind == "SumPool2d":
-                    area = float(np.prod(pool.kernel_size))
-                    scale = area * (np.ones(1) if scale is None else _flat(scale))
+                    area = float(np.prod(made.kernel_size))
+                    scale = area * (np.ones(1) if scale is None else flat(scale))
                     self.say(
                         name,
                         "sum",
@@ -197,7 +157,7 @@ class _Importer:
                         "average, the weights behind it times that",
                         "rounding",
                     )
-                return self.wiring.add(name, pool, sources), scale
+                return self.wiring.add(name, made, sources), scale
             case "Flatten":
                 self._flatten(name, f)
                 return self.wiring.add(name, torch.nn.Flatten(), sources), scale
@@ -210,7 +170,7 @@ class _Importer:
             case "LIF" | "IF" | "Threshold":
                 return self._neuron(name, node, sources, scale), None
             case _:
-                raise _Refused(_WHY.get(node.kind, "has no equal here"))
+                raise Refused(WHY.get(node.kind, "has no equal here"))
 
     def _is_or(self, name: str) -> bool:
         """Whether a sum of spikes is read by thresholds between 0 and 1 alone: it asks whether any of them fired."""
@@ -229,7 +189,7 @@ class _Importer:
     def _flatten(self, name: str, f: Any) -> None:
         start, end = int(f["start_dim"]), int(f["end_dim"])
         if (start, end) not in ((0, -1), (1, -1), (0, 2), (1, 3)):
-            raise _Refused(f"must flatten a whole frame, not dimensions {start}..{end}")
+            raise Refused(f"must flatten a whole frame, not dimensions {start}..{end}")
         if start:
             said = f"dimensions {start}..{end}"
             self.say(name, "flatten", said, "all but the batch: dimension 0 is taken for it", "assumed")
@@ -237,13 +197,13 @@ class _Importer:
     def _integrator(self, name: str, f: Any, sources: tuple[str, ...], scale: Reals | None) -> str:
         made = self.wiring.add(name, Integrator(), sources)
         gain = f["r"].astype(np.float64) * self.reading.timestep * (1.0 if scale is None else scale)
-        self.wiring.constants[made] = Constants(torch.ones(1), torch.ones(1), _tensor(gain))
-        self.say(made, "gain", f"r dt = {_range(gain)}", "folded into the weights", "rounding")
+        self.wiring.constants[made] = Constants(torch.ones(1), torch.ones(1), tensor(gain))
+        self.say(made, "gain", f"r dt = {span(gain)}", "folded into the weights", "rounding")
         return made
 
     def _neuron(self, name: str, node: Node, sources: tuple[str, ...], scale: Reals | None) -> str:
         r, f = self.reading, {k: v.astype(np.float64) for k, v in node.fields.items() if k != "input_type"}
-        constants, equation = _discrete(node.kind, f, r, scale)
+        constants, equation = discrete(node.kind, f, r, scale)
         made = self.wiring.add(name, Neuron(equation), sources)
         self.wiring.constants[made] = constants
         self.say(made, "neuron", node.kind, type(equation).__name__)
@@ -252,8 +212,8 @@ class _Importer:
             self.say(made, "compare", "input > threshold", f"u {r.compare} theta", "assumed")
             return made
         if node.kind == "LIF":
-            theirs = f"tau {_range(f['tau'])}, dt {r.timestep:g}"
-            self.say(made, "beta", theirs, _range(constants.beta.numpy()), "assumed")
+            theirs = f"tau {span(f['tau'])}, dt {r.timestep:g}"
+            self.say(made, "beta", theirs, span(constants.beta.numpy()), "assumed")
         assert constants.gain is not None
         gain = constants.gain.numpy()
         if bool((gain != 1).any()):
@@ -261,12 +221,12 @@ class _Importer:
                 made,
                 "gain",
                 "r dt / tau" if node.kind == "LIF" else "r dt",
-                f"{_range(gain)}, in the weights",
+                f"{span(gain)}, in the weights",
                 "rounding",
             )
         if "v_leak" in f and f["v_leak"].any():
             self.say(
-                made, "bias", f"v_leak {_range(f['v_leak'])}", "(1 - beta) v_leak, in the bias", "rounding"
+                made, "bias", f"v_leak {span(f['v_leak'])}", "(1 - beta) v_leak, in the bias", "rounding"
             )
         self.say(
             made,
@@ -276,7 +236,7 @@ class _Importer:
             "same" if r.compare == ">" else "assumed",
         )
         theirs = (
-            f"v = v_reset, {_range(f['v_reset'])}"
+            f"v = v_reset, {span(f['v_reset'])}"
             if "v_reset" in f
             else "not in the file; zero is taken for it"
         )
@@ -285,134 +245,3 @@ class _Importer:
 
     def finish(self) -> Any:
         return self.wiring.network(self.last)
-
-
-class _Refused(Exception):
-    """Why a node has no equal here."""
-
-
-_WHY = {
-    "CubaLIF": "its synaptic current is a second state, which no neuron here has; use LIF",
-    "CubaLI": "its synaptic current is a second state, which no neuron here has; end in I or in LIF",
-    "LI": "a readout that leaks has no node in a program; end in I, or in a LIF whose spikes are counted",
-    "Conv1d": "convolutions here have two dimensions; write it as Conv2d of height 1",
-    "Delay": "a network here has no delays",
-}
-
-
-def _discrete(
-    kind: str, f: dict[str, Reals], r: Reading, scale: Reals | None
-) -> tuple[Constants, equations.Neuron]:
-    """Equation and constants of a neuron for a timestep."""
-    theta = f["threshold" if kind == "Threshold" else "v_threshold"]
-    if not (theta > 0).all():
-        raise _Refused(f"its threshold must be above 0, or rest fires, not {float(theta.min()):g}")
-    if "v_reset" in f and (f["v_reset"] != 0).any():
-        raise _Refused(f"v_reset must be 0, not {_range(f['v_reset'])}; shift potentials so that it is")
-    first = start_of(_tensor(theta), 1e-30, float("inf"))
-    fields: dict[str, Any] = {"theta": first, "compare": r.compare}
-    waiting = np.ones(1) if scale is None else scale
-    if kind == "Threshold":
-        return Constants(_tensor(theta), torch.zeros(1), _tensor(waiting)), equations.LIF(
-            beta=0.0, reset="none", **fields
-        )
-    fields["reset"] = r.reset
-    if kind == "IF":
-        if r.reset_order == "after leak" and r.reset == "zero":
-            raise _Refused(
-                "an IF has no leak, so its reset is before the input; use reset_order='before leak'"
-            )
-        gain = f["r"] * r.timestep * waiting
-        return Constants(_tensor(theta), torch.ones(1), _tensor(gain)), equations.IF(**fields)
-    tau = f["tau"]
-    if not (tau > 0).all() or (r.discretisation == "euler" and (tau < r.timestep).any()):
-        raise _Refused(
-            f"time constants must be at least the timestep {r.timestep:g}, or 1 - dt / tau is negative, not "
-            f"{float(tau.min()):g}; take a shorter timestep or discretisation='exact'"
-        )
-    beta = 1 - r.timestep / tau if r.discretisation == "euler" else np.exp(-r.timestep / tau)
-    gain = f["r"] * (r.timestep / tau if r.discretisation == "euler" else 1 - beta) * waiting
-    offset = _tensor((1 - beta) * f["v_leak"]) if f["v_leak"].any() else None
-    equation = equations.LIF(beta=start_of(_tensor(beta), 0, 1), reset_order=r.reset_order, **fields)
-    return Constants(_tensor(theta), _tensor(beta), _tensor(gain), offset), equation
-
-
-def _linear(f: Any, scale: Reals | None) -> torch.nn.Linear:
-    weight = f["weight"].astype(np.float64)
-    if weight.ndim != 2:
-        raise _Refused(f"its weight must be [outputs, inputs], not {list(weight.shape)}")
-    if scale is not None:
-        columns = _flat(scale)
-        if columns.size not in (1, weight.shape[1]):
-            raise _Refused(f"reads a scale of {columns.size} values, but has {weight.shape[1]} inputs")
-        weight = weight * columns
-    made = torch.nn.Linear(weight.shape[1], weight.shape[0], "bias" in f)
-    _fill(made, weight, f.get("bias"))
-    return made
-
-
-def _conv(f: Any, scale: Reals | None) -> torch.nn.Conv2d:
-    weight = f["weight"].astype(np.float64)
-    if weight.ndim != 4:
-        raise _Refused(f"its weight must be [channels, inputs, height, width], not {list(weight.shape)}")
-    groups, kernel = int(f["groups"]), (weight.shape[2], weight.shape[3])
-    if groups < 1 or weight.shape[0] % groups:
-        raise _Refused(f"its {weight.shape[0]} channels must be a multiple of its groups, not of {groups}")
-    inputs = weight.shape[1] * groups
-    if scale is not None:
-        rows = scale.reshape(len(scale), -1) if scale.ndim > 1 else scale.reshape(-1, 1)
-        if len(rows) not in (1, inputs) or not (rows == rows[:, :1]).all():
-            raise _Refused("reads a scale that differs within a channel; scale behind it instead")
-        column = np.broadcast_to(rows[:, 0], (inputs,)).reshape(groups, 1, -1, 1, 1)
-        weight = (weight.reshape(groups, -1, *weight.shape[1:]) * column).reshape(weight.shape)
-    padding = f["padding"]
-    if isinstance(padding, str):
-        if padding not in ("valid", "same") or (padding == "same" and not all(k % 2 for k in kernel)):
-            raise _Refused(f"padding must be numbers, 'valid', or 'same' of odd kernels, not {padding!r}")
-        padding = np.array([0, 0] if padding == "valid" else [k // 2 for k in kernel])
-    stride, dilation = _pair(f["stride"]), _pair(f["dilation"])
-    made = torch.nn.Conv2d(
-        inputs, weight.shape[0], kernel, stride, _pair(padding), dilation, groups, bias="bias" in f
-    )
-    _fill(made, weight, f.get("bias"))
-    return made
-
-
-def _pool(f: Any) -> torch.nn.AvgPool2d:
-    size, stride, padding = (_pair(f[k]) for k in ("kernel_size", "stride", "padding"))
-    if min(size) < 1 or min(stride) < 1 or padding != (0, 0):
-        raise _Refused(
-            f"must have a positive window and stride and no padding, not {size}, {stride}, {padding}"
-        )
-    return torch.nn.AvgPool2d(size, stride)
-
-
-@torch.no_grad()
-def _fill(made: torch.nn.Linear | torch.nn.Conv2d, weight: Reals, bias: Any) -> None:
-    made.weight.copy_(_tensor(weight))
-    if bias is None:
-        return
-    if bias.size not in (1, len(weight)):
-        raise _Refused(f"its bias must be one for each of {len(weight)} outputs, not {bias.size}")
-    assert made.bias is not None
-    made.bias.copy_(_tensor(np.broadcast_to(bias.astype(np.float64).ravel(), (len(weight),))))
-
-
-def _pair(x: Any) -> tuple[int, int]:
-    values = np.asarray(x).ravel().astype(np.int64).tolist()
-    if len(values) not in (1, 2):
-        raise _Refused(f"sizes must be one or two numbers, not {values}")
-    return int(values[0]), int(values[-1])
-
-
-def _flat(x: Reals) -> Reals:
-    return np.asarray(x, np.float64).ravel()
-
-
-def _tensor(x: Any) -> Tensor:
-    return torch.from_numpy(np.array(x, np.float64)).to(torch.get_default_dtype())
-
-
-def _range(x: Any) -> str:
-    low, high = float(np.min(x)), float(np.max(x))
-    return f"{low:g}" if low == high else f"{low:g}..{high:g}"
