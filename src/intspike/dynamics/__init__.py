@@ -56,3 +56,5 @@ from .regime import classify as classify
 from .regime import dead_zone as dead_zone
 from .regime import settling_time as settling_time
 from .rich_network import RichNetwork as RichNetwork
+from .robust import Robustness as Robustness
+from .robust import robustness as robustness

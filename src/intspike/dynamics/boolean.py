@@ -85,7 +85,9 @@ def _function(states: Ints, value: Ints, names: list[str]) -> str:
         raise BadInput(
             f"a Boolean function has up to {MOST_TERMS:,} terms, not {len(terms):,}; use a smaller network"
         )
-    literals = lambda row: " & ".join(
-        names[k] if x else f"!{names[k]}" for k, x in zip(support, row, strict=True)
-    )
-    return " | ".join(f"({literals(row)})" for row in terms)
+    named = [names[k] for k in support]
+    return " | ".join(f"({_conjunction(row, named)})" for row in terms.tolist())
+
+
+def _conjunction(row: list[int], names: list[str]) -> str:
+    return " & ".join(name if x else f"!{name}" for name, x in zip(names, row, strict=True))

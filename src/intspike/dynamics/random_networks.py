@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import fixed
 from ..errors import BadInput
@@ -63,14 +64,24 @@ class Ensemble:
 
     def network(self, seed: int) -> IntegerNetwork:
         """The network of a seed."""
+        sign, size = self._drawn(seed)
+        size = np.maximum(1, fixed.half_up(size))
+        return IntegerNetwork(
+            sign * size, self.theta, self.bits, self.overflow, self.reset, self.signed, self.leak
+        )
+
+    def real(self, seed: int) -> NDArray[np.float64]:
+        """The weights of that network before they are rounded, in LSB, [N, N]."""
+        sign, size = self._drawn(seed)
+        return sign * size
+
+    def _drawn(self, seed: int) -> tuple[Ints, NDArray[np.float64]]:
+        """Signs of connections (0: none) and sizes in LSB."""
         drawn = _generator(seed, self.neurons, self.density)
         n = self.neurons
         there = (drawn.random((n, n)) < self.density) & ~np.eye(n, dtype=bool)
-        size = np.maximum(1, fixed.half_up(self.gain * self.theta * drawn.random((n, n))))
-        sign = np.where(drawn.random((n, n)) < self.inhibition, -1, 1)
-        return IntegerNetwork(
-            there * size * sign, self.theta, self.bits, self.overflow, self.reset, self.signed, self.leak
-        )
+        size = self.gain * self.theta * drawn.random((n, n))
+        return there * np.where(drawn.random((n, n)) < self.inhibition, -1, 1), size
 
     def start(self, seed: int) -> Ints:
         """The state that a seed starts from, [N]: uniform over all codes, at the same place of them at every width."""
