@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from intspike.cli import app
 from intspike.errors import BadInput
 from intspike.quant import QuantConfig, UniformState
-from intspike.study.drift.cells import PARTS, DriftCell, full_precision, grid
+from intspike.study.drift.cells import PARTS, Asked, DriftCell, full_precision, grid
 from intspike.study.drift.claims import CLAIMS, trends
 from intspike.study.drift.diagnostic import diagnostics
 from intspike.study.drift.options import Options
@@ -34,13 +34,13 @@ BASE = DriftCell(
 
 
 def cells(seeds: int = 1) -> list[DriftCell]:
-    return grid(BASE, seeds, (2, 4, 8), (2.0, 5.0), (1, 2, 4), 10.0)
+    return grid(BASE, Asked(seeds, (2, 4, 8), (2.0, 5.0), (1, 2, 4), 10.0))
 
 
 def test_a_part_is_the_whole_grid_without_the_others():
-    bits, clips, states = (2, 4), (2.0,), (1, 4)
-    whole = grid(BASE, 2, bits, clips, states, 10.0)
-    parts = {p: grid(BASE, 2, bits, clips, states, 10.0, (p,)) for p in PARTS}
+    asked = Asked(2, (2, 4), (2.0,), (1, 4), 10.0)
+    whole = grid(BASE, asked)
+    parts = {p: grid(BASE, replace(asked, parts=(p,))) for p in PARTS}
     assert set().union(*map(set, parts.values())) == set(whole)
     for part, cells in parts.items():
         assert all(c in whole for c in cells)
@@ -51,6 +51,24 @@ def test_a_part_is_the_whole_grid_without_the_others():
     assert not any(c.teacher for c in parts["both"])
     assert all(c.state_bits is None for c in parts["weights"])
     assert all(c.weight_bits is None for c in parts["states"])
+
+
+def test_quantizers_that_are_not_asked_for_are_left_out():
+    asked = Asked(1, (4,), (), (4,), 10.0, ("weights", "both"), ("uniform",), ("threshold-centred",))
+    assert [(c.scheme, c.weight, c.state) for c in grid(BASE, asked)] == [
+        ("fp", "", ""),
+        ("continued", "", ""),
+        ("ptq", "uniform", ""),
+        ("qat", "uniform", ""),
+        ("ptq", "uniform", "threshold-centred"),
+        ("qat", "uniform", "threshold-centred"),
+    ]
+    with pytest.raises(
+        BadInput, match="--weights must be some of uniform, lsq, lq-net, each once, not lsq,lsq"
+    ):
+        Options(weights=("lsq", "lsq"))
+    with pytest.raises(BadInput, match=r"--states must be some of uniform-signed, .*, each once, not none"):
+        Options(states=())
 
 
 @pytest.mark.parametrize("parts", [(), ("weights", "weights"), ("weight",)])

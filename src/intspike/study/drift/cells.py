@@ -161,75 +161,73 @@ def full_precision(cell: DriftCell) -> DriftCell:
     )  # fmt: skip
 
 
-def grid(
-    base: DriftCell,
-    seeds: int,
-    weight_bits: Sequence[int],
-    clips: Sequence[float],
-    state_bits: Sequence[int],
-    strength: float,
-    parts: Sequence[str] = tuple(PARTS),
-) -> list[DriftCell]:
-    """All cells, one seed after the other.
+@dataclass(frozen=True)
+class Asked:
+    """What the grid of the study is made of.
 
-    Args:
-        base: what all cells share.
+    Attributes:
+        seeds: how many, from 0.
+        weight_bits, state_bits: at which quantizers of weights and of states are compared.
         clips: ranges of weights, in standard deviations; every quantizer is studied at each and at its own.
         strength: weight of the distance in the loss of networks with a teacher.
         parts: of `PARTS`.
+        weights, states: of `WEIGHTS` and `STATES`, the quantizers. Networks that are compared whole have uniform
+            weights, and those near full precision states around the threshold, whatever is asked for.
     """
-    cells = [
-        cell
-        for seed in range(seeds)
-        for cell in _of_seed(replace(base, seed=seed), weight_bits, clips, state_bits, strength, parts)
-    ]
-    return list(dict.fromkeys(cells))
+
+    seeds: int
+    weight_bits: Sequence[int]
+    clips: Sequence[float]
+    state_bits: Sequence[int]
+    strength: float
+    parts: Sequence[str] = tuple(PARTS)
+    weights: Sequence[str] = tuple(WEIGHTS)
+    states: Sequence[str] = tuple(STATES)
 
 
-def _of_seed(
-    base: DriftCell,
-    weight_bits: Sequence[int],
-    clips: Sequence[float],
-    state_bits: Sequence[int],
-    strength: float,
-    parts: Sequence[str],
-) -> Iterator[DriftCell]:
+def grid(base: DriftCell, asked: Asked) -> list[DriftCell]:
+    """All cells, one seed after the other, from what they share."""
+    seeds = (replace(base, seed=seed) for seed in range(asked.seeds))
+    return list(dict.fromkeys(cell for own in seeds for cell in _of_seed(own, asked)))
+
+
+def _of_seed(base: DriftCell, asked: Asked) -> Iterator[DriftCell]:
     yield full_precision(base)
     yield replace(
         full_precision(base), scheme="continued", quantized_learning_rate=base.quantized_learning_rate
     )
-    if "weights" in parts:
-        yield from _weights(base, weight_bits, clips)
-    if "states" in parts:
-        yield from _states(base, state_bits)
-    if "both" in parts:
-        for state, schemes in STATES.items():
-            for scheme in schemes:
-                yield replace(
-                    base, scheme=scheme, weight="uniform", weight_bits=BOTH, state=state, state_bits=BOTH,
-                    fitted=scheme == "ptq",
-                )  # fmt: skip
-    if "near" in parts:
+    if "weights" in asked.parts:
+        yield from _weights(base, asked)
+    if "states" in asked.parts:
+        yield from _states(base, asked.states, asked.state_bits)
+    if "both" in asked.parts:
+        whole = replace(base, weight="uniform", weight_bits=BOTH)
+        yield from _states(whole, asked.states, (BOTH,))
+    if "near" in asked.parts:
         for bits in (BOTH, 2):
             plain = replace(
                 base, scheme="qat", weight="uniform", weight_bits=bits, state="threshold-centred", state_bits=bits
             )  # fmt: skip
             yield plain
-            yield from (replace(plain, teacher=t, strength=strength) for t in TEACHERS)
+            yield from (replace(plain, teacher=t, strength=asked.strength) for t in TEACHERS)
 
 
-def _weights(base: DriftCell, weight_bits: Sequence[int], clips: Sequence[float]) -> Iterator[DriftCell]:
+def _weights(base: DriftCell, asked: Asked) -> Iterator[DriftCell]:
     for weight, schemes in WEIGHTS.items():
-        for bits in weight_bits:
+        if weight not in asked.weights:
+            continue
+        for bits in asked.weight_bits:
             if weight == "lq-net" and bits not in LQNet.WIDTHS:
                 continue
-            for clip in (None, *clips):
+            for clip in (None, *asked.clips):
                 for scheme in schemes:
                     yield replace(base, scheme=scheme, weight=weight, weight_bits=bits, clip=clip, stores="")
 
 
-def _states(base: DriftCell, state_bits: Sequence[int]) -> Iterator[DriftCell]:
+def _states(base: DriftCell, states: Sequence[str], state_bits: Sequence[int]) -> Iterator[DriftCell]:
     for state, schemes in STATES.items():
+        if state not in states:
+            continue
         for bits in state_bits:
             if state == "uniform-signed" and bits == 1:
                 continue  # a code below rest and rest: nothing could integrate

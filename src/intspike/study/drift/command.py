@@ -23,6 +23,10 @@ def drift(
     parts: Annotated[
         str, typer.Option(help="what is quantized: weights, states, both, near (full precision)")
     ] = "weights,states,both,near",
+    weights: Annotated[str, typer.Option(help="by which quantizers")] = "uniform,lsq,lq-net",
+    states: Annotated[
+        str, typer.Option(help="by which quantizers")
+    ] = "uniform-signed,uniform-unsigned,threshold-centred,learned",
     seeds: Annotated[int, typer.Option(help="how many, from 0")] = 3,
     epochs: Annotated[int, typer.Option(help="of each training")] = 4,
     weight_bits: Annotated[str, typer.Option(help="of weights, 2..8")] = "2,3,4,8",
@@ -69,7 +73,8 @@ def drift(
     from .tables import tables as tables_of
 
     options = Options(
-        dataset, model, numbers(parts, "parts", str), seeds, epochs, numbers(weight_bits, "weight-bits", int),
+        dataset, model, numbers(parts, "parts", str), numbers(weights, "weights", str), numbers(states, "states", str),
+        seeds, epochs, numbers(weight_bits, "weight-bits", int),
         numbers(clips, "clips", float), numbers(state_bits, "state-bits", int), strength, codec, subset, timesteps,
         batch_size, learning_rate, quantized_learning_rate, augment, data,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from ...errors import BadInput
 from .. import custom
 from ..models import DATASETS, MODELS, Where, build, find, load
 from ..splits import few, fingerprint
-from .cells import PARTS, DriftCell, grid
+from .cells import PARTS, STATES, WEIGHTS, Asked, DriftCell, grid
 
 CODECS = ("after-reset", "before-reset")
 
@@ -22,6 +22,7 @@ class Options:
     Attributes:
         dataset, model: registered names; model may be module:function.
         parts: of `cells.PARTS`, what is quantized.
+        weights, states: of `cells.WEIGHTS` and `cells.STATES`, by which quantizers.
         seeds: how many, from 0; their full-precision networks are each other's noise floor.
         weight_bits, state_bits: at which quantizers of weights and of states are compared.
         clips: ranges of weights, in standard deviations of a channel.
@@ -33,6 +34,8 @@ class Options:
     dataset: str = "fashion-mnist"
     model: str | None = None
     parts: tuple[str, ...] = tuple(PARTS)
+    weights: tuple[str, ...] = tuple(WEIGHTS)
+    states: tuple[str, ...] = tuple(STATES)
     seeds: int = 3
     epochs: int = 4
     weight_bits: tuple[int, ...] = (2, 3, 4, 8)
@@ -64,10 +67,15 @@ class Options:
         ):
             if not 0 < rate < 100:
                 raise BadInput(f"--{name} must be a positive number below 100, not {rate:g}")
-        unknown = [p for p in self.parts if p not in PARTS]
-        if unknown or not self.parts or len(set(self.parts)) < len(self.parts):
-            given = ",".join(self.parts)
-            raise BadInput(f"--parts must be some of {', '.join(PARTS)}, each once, not {given or 'none'}")
+        for name, given, known in (
+            ("parts", self.parts, PARTS),
+            ("weights", self.weights, WEIGHTS),
+            ("states", self.states, STATES),
+        ):
+            if not given or not set(given) <= set(known) or len(set(given)) < len(given):
+                raise BadInput(
+                    f"--{name} must be some of {', '.join(known)}, each once, not {','.join(given) or 'none'}"
+                )
         _check("weight-bits", self.weight_bits, 2, 8, "2,3,4,8")
         _check("state-bits", self.state_bits, 1, 8, "1,2,3,4,8")
         _check("clips", self.clips, 0.01, 1000, "1.5,2.5,5", may_be_none=True)
@@ -152,7 +160,5 @@ def cells_of(options: Options) -> tuple[list[DriftCell], Where]:
         subset=options.subset,
         augmented=augmented,
     )
-    cells = grid(
-        base, options.seeds, options.weight_bits, options.clips, options.state_bits, options.strength, options.parts
-    )  # fmt: skip
-    return cells, where
+    asked = Asked(**{f.name: getattr(options, f.name) for f in fields(Asked)})
+    return grid(base, asked), where

@@ -71,6 +71,7 @@ def _weights(rows: Rows, options: Options) -> Table:
             *(_three(found.get((scheme, weight, clip, b))) for b in options.weight_bits),
         ]
         for weight, schemes in WEIGHTS.items()
+        if weight in options.weights
         for scheme in schemes
         for clip in (None, *options.clips)
     ]
@@ -86,6 +87,7 @@ def _states(rows: Rows, options: Options) -> Table:
             *(_three(found.get((scheme, state, b))) for b in options.state_bits),
         ]
         for state, schemes in STATES.items()
+        if state in options.states
         for scheme in schemes
     ]
     heads = ("states", *map(_bits, options.state_bits))
