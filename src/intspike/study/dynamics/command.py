@@ -73,6 +73,49 @@ def random(
 
 
 @app.command()
+def robust(
+    neurons: Annotated[int, typer.Option(help="N")] = 60,
+    density: Annotated[float, typer.Option(help="probability of a connection")] = 0.3,
+    bits: Annotated[str, typer.Option(help="of the membrane potential, numbers with commas")] = "4,6,8,12,16",
+    reset: Annotated[str, typer.Option(help="none, zero, subtract")] = "subtract",
+    signed: Annotated[bool, typer.Option("--signed/--unsigned", help="codes below 0, or none")] = True,
+    leak_shift: Annotated[int, typer.Option(help="k of u - (u >> k)")] = 3,
+    threshold: Annotated[str, typer.Option(help="fixed (8 LSB), scaled with the codes")] = "scaled",
+    gain: Annotated[float, typer.Option(help="the largest weight, in thresholds")] = 0.5,
+    inhibition: Annotated[float, typer.Option(help="share of negative weights")] = 0.5,
+    drive: Annotated[float, typer.Option(help="constant, in thresholds")] = 0.15,
+    steps: Annotated[int, typer.Option(help="timesteps whose outputs are compared")] = 300,
+    budget: Annotated[
+        int, typer.Option(help="longest transient and period that tell attractors apart")
+    ] = 5000,
+    seeds: Annotated[int, typer.Option(help="networks, from seed 0")] = 20,
+    out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/robust"),
+) -> None:
+    """Change weights and inputs of random integer networks, and of the real ones they were rounded from, alike.
+
+    intspike dynamics robust --bits 4,8,16 --seeds 50
+    """
+    from ..terminal import numbers
+    from .robust import Options, run, tables
+
+    widths = numbers(bits, "bits", int)
+    options = Options(
+        neurons, density, widths, reset, signed, leak_shift, threshold, gain, inhibition, drive, steps, budget, seeds  # type: ignore[arg-type]
+    )  # fmt: skip
+    try:
+        with Bars(console) as watch:
+            rows = run(options, out, watch)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    for table in tables(rows, options):
+        console.print(drawn(table))
+    console.print(
+        f"Open {out / 'report.html'}; numbers are in {out / 'table.csv'} and {out / 'summary.json'}",
+        soft_wrap=True,
+    )
+
+
+@app.command()
 def analyse(
     artifact: Annotated[Path, typer.Argument(help="a stored program, such as runs/demo/model.intspike")],
     drive: Annotated[str, typer.Option(help="an input code, or a .npy file of frames that repeat")] = "0",
