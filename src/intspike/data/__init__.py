@@ -15,23 +15,31 @@ from .nmnist import nmnist
 from .npz import npz
 from .shd import shd
 from .spoken_digits import spoken_digits
+from .text import Text, encode_text, read_text, text_folders
+from .text_sample import shakespeare, speakers
 from .timed import by_rows
 
 __all__ = [
     "Augment",
     "Dataset",
     "Split",
+    "Text",
     "by_rows",
     "cifar10",
     "cifar100",
     "delayed_match",
     "dvs_gesture",
+    "encode_text",
     "fashion_mnist",
     "get_fashion_mnist",
     "mnist",
     "nmnist",
     "npz",
+    "read_text",
+    "shakespeare",
     "shd",
+    "speakers",
     "spoken_digits",
     "subset",
+    "text_folders",
 ]
