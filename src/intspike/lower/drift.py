@@ -38,15 +38,20 @@ def evaluated(net: Network, inputs: Inputs) -> Trace:
     return Trace(spikes, {}, readout.astype(np.int64) if whole else readout, len(inputs))  # type: ignore[arg-type]
 
 
+def plain(net: Network) -> QuantConfig:
+    """A quantization that any network takes, for counting what no integer decides."""
+    last = max((g.neuron.equation.multiples[-1] for g in net.layers), default=1)
+    return QuantConfig(Uniform(8, range="absmax"), UniformState(8, high=2.0 * last))
+
+
 def connections(net: Network, input_shape: tuple[int, ...]) -> Program | None:
     """A program with the connections of a network, for counting operations; None where it has no integer form.
 
     In full precision its integers are those of a plain 8-bit quantization, which no count depends on: operations are
     spikes of the run times fan-out, and a fan-out is a matter of shapes.
     """
-    plain = QuantConfig(Uniform(8, range="absmax"), UniformState(8))
     try:
-        return lower(net if net.quantized else quantize(net, plain), input_shape=input_shape)
+        return lower(net if net.quantized else quantize(net, plain(net)), input_shape=input_shape)
     except (NotLowerable, RangeExceeded):
         return None
 

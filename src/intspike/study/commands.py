@@ -10,12 +10,14 @@ from rich.console import Console
 
 from ..errors import BadInput
 from .drift.command import drift
+from .neurons.command import neurons
 from .terminal import Bars, closing, drawn, need_torch, numbers
 from .timesteps.command import timesteps
 
 app = typer.Typer(no_args_is_help=True, help="Grids of trainings: kept cell by cell, resumed, reported.")
 app.command()(drift)
 app.command()(timesteps)
+app.command()(neurons)
 console = Console()
 
 

@@ -74,6 +74,7 @@ MODELS: Mapping[str, Model] = {
     "spiking-cnn-if": Model(partial(models.spiking_cnn, "trained"), 10),
     "sew-resnet-8": Model(models.sew_resnet_8, 4),
     "sew-resnet-18": Model(models.sew_resnet_18, 4),
+    "squat-dvs": Model(models.squat_dvs, 25),
     "squat-shd": Model(models.squat_shd, 25, vectors=True),
     "squat-shd-100": Model(partial(models.squat_shd, hidden=100), 25, vectors=True),
 }
@@ -84,6 +85,8 @@ DATASETS: Mapping[str, Known] = {
     "mnist": Known("spiking-cnn", augment=Augment(crop=2, flip=False)),
     "delayed-match": Known("squat-shd-100", timesteps=9),
     "spoken-digits": Known("squat-shd"),
+    "events": Known("squat-dvs"),
+    "text-classification": Known("squat-shd-100", timesteps=64),
 }
 
 

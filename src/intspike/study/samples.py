@@ -41,6 +41,8 @@ READERS: Mapping[str, Reader] = {
     "events": _needs_path("events", data.nmnist),
     "shd": _needs_path("shd", data.shd),
     "dvs-gesture": _needs_path("dvs-gesture", data.dvs_gesture),
+    # who says it, of the embedded text; or folders of texts
+    "text-classification": lambda path: data.speakers() if path is None else data.text_folders(path),
 }
 
 

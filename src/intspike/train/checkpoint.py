@@ -29,7 +29,13 @@ from .state import State, draw_order, finished
 _KEY = "intspike training"
 _VERSION = 1
 _NUMBERS: Mapping[str, type] = {"step": int, "summed": float, "best_accuracy": float, "waited": int}
-_EPOCH: Mapping[str, type] = {"epoch": int, "loss": float, "validation": float, "rate": float}
+_EPOCH: Mapping[str, type] = {
+    "epoch": int,
+    "loss": float,
+    "validation": float,
+    "rate": float,
+    "learned": dict,
+}
 
 
 @dataclass
@@ -186,7 +192,12 @@ def _sum(text: str, tensors: Mapping[str, Tensor]) -> str:
 def _restore(plan: Plan, state: State, record: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     for name, kind in _NUMBERS.items():
         setattr(state, name, kind(record[name]))
-    state.history = [Epoch(**{k: kind(e[k]) for k, kind in _EPOCH.items()}) for e in record["history"]]
+    state.history = [
+        Epoch(
+            **{k: kind(e[k]) for k, kind in _EPOCH.items() if k in e or k != "learned"}
+        )  # older files have none
+        for e in record["history"]
+    ]
     state.net.load_state_dict(_below("net.", tensors))
     state.best = _below("best.", tensors)
     for name, p in state.net.named_parameters():

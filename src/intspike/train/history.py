@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -16,12 +16,14 @@ class Epoch:
         loss: mean training loss.
         validation: accuracy on the validation split, 0..1.
         rate: learning rate at its end.
+        learned: theta, beta and shift of neurons that learn them, by "layer.name", the mean of a layer's channels.
     """
 
     epoch: int
     loss: float
     validation: float
     rate: float
+    learned: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True)

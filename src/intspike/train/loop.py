@@ -100,4 +100,14 @@ def _validate(plan: Plan, state: State, share: Share) -> Epoch:
     if accuracy >= state.best_accuracy or not len(split):
         state.best, state.best_accuracy = copy.deepcopy(state.net.state_dict()), accuracy
     rate = plan.rate_at(state.step)
-    return Epoch(state.step // plan.batches, state.summed / plan.batches, accuracy, rate)
+    return Epoch(state.step // plan.batches, state.summed / plan.batches, accuracy, rate, _learned(state.net))
+
+
+def _learned(net: Network) -> dict[str, float]:
+    """What neurons learn of themselves, the mean over a layer's channels."""
+    return {
+        f"{g.name}.{name}": float(p.detach().double().mean())
+        for g in net.layers
+        for name, p in g.neuron.named_parameters(recurse=False)
+        if name in ("theta", "beta", "shift")
+    }

@@ -1,0 +1,1 @@
+"""The neuron study: ordinary, integer and adaptive neurons in the same networks."""

@@ -1,0 +1,64 @@
+"""The neuron study's report: one page that opens offline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..claims import verdicts
+from ..environment import this_study
+from ..grid import Finished
+from ..report import Page, Section, write_report
+from ..rows import rows_of
+from . import figures, tables
+from .cells import NeuronCell
+from .options import Options
+
+
+def write_study_report(finished: Sequence[Finished], options: Options, out: Path) -> Path:
+    """report.html of the cells asked for."""
+    return write_report(out / "report.html", page_of(finished, options))
+
+
+def page_of(finished: Sequence[Finished], options: Options) -> Page:
+    """Accuracy and cost, the paper's order, drift, what was learned."""
+    rows = rows_of(finished, NeuronCell)
+    made = [
+        Section(
+            "neurons",
+            "Neurons side by side",
+            "Left and above is better; each point is a network.",
+            figures.frontiers(rows),
+            wide=True,
+            tables=[tables.costs(rows), *tables.order_table(rows)],
+            legend=True,
+        ),
+        Section(
+            "learned",
+            "What neurons learned of themselves",
+            "A shift moves the window of outputs and is rounded to an integer in every forward pass.",
+            figures.trajectories(rows),
+            wide=True,
+            tables=tables.statistics(rows),
+            legend=True,
+        ),
+    ]
+    drifts = tables.drifts(rows)
+    if drifts:
+        look = "Each quantized network against the one in full precision that it starts from."
+        made.append(Section("drift", "Drift after quantization", look, tables=drifts))
+    if any(r.failed for r in rows.values()):
+        made.append(
+            Section("failed", "Failed", "The same command repeats them.", tables=[tables.failures(rows)])
+        )
+    made.append(this_study(options.command(), finished))
+    cell = next(iter(rows.values())).cell
+    found = tables.order(rows)
+    said = f"The paper's order of neurons {verdicts(found, 'order')}." if found else "No pair is finished."
+    return Page(
+        f"Neurons of {cell.model} on {cell.dataset}",
+        said,
+        made,
+        figures.kinds(rows),
+        tables.notes(rows, options),
+    )
