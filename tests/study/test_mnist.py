@@ -195,6 +195,8 @@ def test_a_quick_run_is_short() -> None:
     assert Options().study(CODE).ann is False
     assert Options(train_timesteps=(4,)).study(README).train == ("fixed-T",)  # nothing to draw
     assert Options().study(README).bits == BITS
+    rate = Options(encode="rate").study(README)
+    assert (rate.encode, rate.ann, rate.augment) == ("rate", False, False)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +205,7 @@ def test_a_quick_run_is_short() -> None:
         ([], "mnist must be on this machine"),
         (["--timesteps", "2,1"], "--timesteps must be increasing"),
         (["--train-timesteps", "3"], "--train-timesteps must be some of --timesteps"),
+        (["--bits", "fp32,3"], "--bits of this recipe are fp32, 8, 4, 2, but '3' is none"),
         (["--seeds", "0"], "--seeds must be in 1..1000, not 0"),
         (["--data", "/nowhere/at/all"], "/nowhere/at/all"),
     ],
@@ -231,13 +234,25 @@ def test_the_recipe_end_to_end_and_again_without_computing(tmp_path: Path) -> No
         test_images=test["images"], test_labels=test["labels"],
     )  # fmt: skip
     words = ["run", "mnist", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--epochs", "1"]
-    words += ["--timesteps", "1,2,5", "--train-timesteps", "1,2", "--subset", "60", "--batch-size", "20"]
+    words += [
+        "--timesteps",
+        "1,2,5",
+        "--train-timesteps",
+        "1,2",
+        "--subset",
+        "40",
+        "--batch-size",
+        "20",
+        "--bits",
+        "fp32,4",
+    ]
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     names = {line["name"] for line in summary}
-    assert {f"{m}/mnist/trained-random-T/{b}-{b}/T5" for m in (README, CODE) for b in (32, 8, 4, 2)} <= names
+    assert {f"{m}/mnist/trained-random-T/{b}-{b}/T5" for m in (README, CODE) for b in (32, 4)} <= names
     assert "goals/loss-4" in names
+    assert "goals/loss-2" not in names
     assert "</html>" in (tmp_path / "out" / "report.html").read_text()
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "cells").glob("*/result.json")}
     assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0

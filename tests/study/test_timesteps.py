@@ -223,6 +223,12 @@ def test_what_is_written_holds_every_network(made: tuple[Study, Path]) -> None:
         (["--train", "per-t"], "--train has no 'per-t'"),
         (["--timesteps", "1,2,4", "--train-timesteps", "1,3"], "some of --timesteps (1,2,4)"),
         (["--timesteps", "1,2,4", "--train-timesteps", "2,1"], "not 2,1"),
+        (["--encode", "rates"], "--encode has no 'rates'; did you mean 'rate'?"),
+        (["--encode", "rate", "--augment"], "--augment moves images before they are encoded"),
+        (
+            ["--encode", "delta"],
+            "--encode delta sends changes in time, but samples of Fashion-MNIST stand still",
+        ),
         (["--bits", "fp32,9"], "--bits has no '9'"),
         (["--bits", "4,4"], "--bits must be different words"),
         (["--within", "-1"], "--within must be points of accuracy in 0..100, not -1"),

@@ -84,6 +84,8 @@ def mnist(
     train_timesteps: Annotated[str, typer.Option(help="of which each training batch draws one")] = "1,2,4",
     batch_size: Annotated[int, typer.Option(help="images per training step")] = 50,
     subset: Annotated[int | None, typer.Option(help="training images (default: all)")] = None,
+    bits: Annotated[str, typer.Option(help="fp32, and of 8,4,2")] = "fp32,8,4,2",
+    encode: Annotated[str, typer.Option(help="direct, rate or latency")] = "direct",
     data: Annotated[str | None, typer.Option(help="folder or file of MNIST (idx, idx.gz or npz)")] = None,
     jobs: Annotated[int, typer.Option(help="networks trained at once")] = 1,
     out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/mnist"),
@@ -100,7 +102,7 @@ def mnist(
 
     options = Options(
         epochs, seeds, numbers(timesteps, "timesteps", int), numbers(train_timesteps, "train-timesteps", int),
-        batch_size, subset, data, quick,
+        batch_size, subset, data, quick, encode, tuple(bits.split(",")),
     )  # fmt: skip
     try:
         with Bars(console) as watch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from ...errors import BadInput
 from ..timesteps.options import Options as StudyOptions
 
 README, CODE = "spiking-cnn", "spiking-cnn-if"  # the study's network as it is described, and as it is trained
@@ -22,6 +23,8 @@ class Options:
         batch_size: images in one training step.
         subset: training images; None is all.
         data: folder or file of MNIST.
+        encode: "direct", "rate" or "latency"; artificial rivals and shifted images are for direct encoding alone.
+        bits: of weights and membrane potentials; "fp32" is full precision.
         quick: a first look: at most 2,000 training images, 2 epochs and 10 timesteps.
     """
 
@@ -33,6 +36,13 @@ class Options:
     subset: int | None = None
     data: str | None = None
     quick: bool = False
+    encode: str = "direct"
+    bits: tuple[str, ...] = BITS
+
+    def __post_init__(self) -> None:
+        wrong = [b for b in self.bits if b not in BITS]
+        if wrong:
+            raise BadInput(f"--bits of this recipe are {', '.join(BITS)}, but {wrong[0]!r} is none of them")
 
     def study(self, model: str) -> StudyOptions:
         """The timestep study of one of the two networks; rivals without spikes are trained for the first alone.
@@ -49,13 +59,14 @@ class Options:
             model=model,
             timesteps=times,
             train=("random-T" if len(learned) > 1 else "fixed-T",),
-            bits=BITS,
+            bits=self.bits,
             seeds=self.seeds,
             epochs=min(self.epochs, 2) if self.quick else self.epochs,
-            ann=model == README,
+            ann=model == README and self.encode == "direct",
             subset=min(self.subset or 2000, 2000) if self.quick else self.subset,
             batch_size=self.batch_size,
-            augment=True,
+            augment=self.encode == "direct",
+            encode=self.encode,
             data=self.data,
             train_timesteps=learned,
         )

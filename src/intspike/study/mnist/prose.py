@@ -45,6 +45,9 @@ def method(f: Findings) -> list[str]:
         if o.subset
         else "all training images but a tenth, which chooses the model"
     )
+    given = "images are shifted by up to two pixels"
+    if o.encode != "direct":
+        given = f"images are given as spikes, by {o.encode} encoding"
     trained = ", ".join(map(str, o.train_timesteps or o.timesteps))
     exact = (
         f" In all, {f.compared:,} spikes and stored codes of torch, the reference interpreter and the native engine "
@@ -56,8 +59,8 @@ def method(f: Findings) -> list[str]:
     return [
         "Both networks have 32 and 64 filters of 3x3, 256 hidden neurons, and ten sums that never fire: an integrator, "
         "whose largest sum is the class. Batch norms, which the study does not have, are folded into the integers. "
-        f"Training: {o.epochs} epochs in batches of {o.batch_size}, {images}, {seeds}; images are shifted by up to two "
-        f"pixels; each batch draws T from {trained}. Test images choose nothing.",
+        f"Training: {o.epochs} epochs in batches of {o.batch_size}, {images}, {seeds}; {given}; "
+        f"each batch draws T from {trained}. Test images choose nothing.",
         "The quantized networks go on from full precision for as many epochs. Weights and stored membrane potentials "
         "have "
         "equally many bits; the sums inside a timestep are wide. Each is lowered to integers." + exact,

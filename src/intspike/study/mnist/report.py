@@ -17,6 +17,8 @@ from . import prose, results, tables
 from .findings import MODELS, NAMES, Findings
 from .options import README
 
+LOW = 250  # pixels of a picture, so that the report prints on few pages
+
 
 def write_reports(f: Findings, out: Path) -> Path:
     """Both forms of the report; returns the page's path."""
@@ -29,7 +31,7 @@ def page_of(f: Findings) -> Page:
     """Question, method, results, comparisons, limits."""
     readme = f.rows[README]
     whole = [
-        replace(p, title=f"{NAMES[m]}: accuracy and timesteps")
+        replace(p, title=f"{NAMES[m]}: accuracy and timesteps", height=LOW)
         for m in MODELS
         for p in figures.accuracies(f.rows[m])
     ]
@@ -69,7 +71,7 @@ def page_of(f: Findings) -> Page:
             "costs",
             "Energy and latency",
             "",
-            figures.frontiers(readme, f.latency[README]),
+            [replace(p, height=LOW) for p in figures.frontiers(readme, f.latency[README])],
             tables=[tables.costs(f), *tables.rival_times(f)],
             legend=True,
             prose=_paragraph(results.costs(f)),
@@ -78,7 +80,7 @@ def page_of(f: Findings) -> Page:
             "exit",
             "Early exit",
             "",
-            figures.exits(readme),
+            [replace(p, height=LOW) for p in figures.exits(readme)],
             wide=True,
             tables=[tables.exits(f)],
             prose=_paragraph(results.exits(f)),
@@ -121,5 +123,8 @@ def _transients(f: Findings) -> Sequence[Panel]:
     made: list[Panel] = []
     for m in MODELS:
         found = figures.transients(f.rows[m])
-        made += [replace(p, title=f"{NAMES[m]}: {p.title[0].lower()}{p.title[1:]}") for p in found[-1:]]
+        made += [
+            replace(p, title=f"{NAMES[m]}: {p.title[0].lower()}{p.title[1:]}", height=LOW - 40)
+            for p in found[-1:]
+        ]
     return made

@@ -28,6 +28,7 @@ class TimestepCell:
         learning_rate, quantized_learning_rate: at the start of each; the second is 0 in full precision.
         subset: training samples used; None is all.
         augmented: whether training samples are augmented, as `models.DATASETS` says.
+        encode: what samples are turned into, of `encodings.ENCODINGS`; rate draws with the seed.
         activations: bits of what an artificial network sends, where they are not those of its weights.
     """
 
@@ -45,6 +46,7 @@ class TimestepCell:
     subset: int | None = None
     augmented: bool = False
     activations: int | None = None
+    encode: str = "direct"
 
     @property
     def parent(self) -> TimestepCell | None:
@@ -66,11 +68,13 @@ class TimestepCell:
     def row(self) -> str:
         """DATASET/trained-TRAINING/WEIGHTBITS-STATEBITS; 32 bits are float32. Cells of one row differ in their seed.
 
-        The second number of an artificial network is that of its activations.
+        The second number of an artificial network is that of its activations; a data set that is not encoded directly
+        is called DATASET-ENCODING.
         """
         bits = self.bits or 32
         how = f"trained-{self.training}" if self.trained else self.training
-        return f"{self.dataset}/{how}/{bits}-{self.activations or bits}"
+        data = self.dataset if self.encode == "direct" else f"{self.dataset}-{self.encode}"
+        return f"{data}/{how}/{bits}-{self.activations or bits}"
 
     @property
     def activation_bits(self) -> int | None:

@@ -42,6 +42,7 @@ def timesteps(
             help="also other crops and, but for digits, mirror images (CIFAR)",
         ),
     ] = None,
+    encode: Annotated[str, typer.Option(help="direct, rate, latency or delta")] = "direct",
     data: Annotated[str | None, typer.Option(help="folder of the samples, or module:function")] = None,
     jobs: Annotated[int, typer.Option(help="cells at once on this machine")] = 1,
     backend: Annotated[str, typer.Option(help="loky (processes), dask or ray")] = "loky",
@@ -67,7 +68,7 @@ def timesteps(
     options = Options(
         dataset, model, numbers(timesteps, "timesteps", int), tuple(train.split(",")), tuple(bits.split(",")), seeds,
         epochs, within, exit, ann, subset, batch_size, learning_rate, quantized_learning_rate, augment, data,
-        None if train_timesteps is None else numbers(train_timesteps, "train-timesteps", int),
+        None if train_timesteps is None else numbers(train_timesteps, "train-timesteps", int), encode,
     )  # fmt: skip
     try:
         with Bars(console) as watch:

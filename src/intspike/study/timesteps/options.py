@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
 from ...errors import BadInput, did_you_mean
 from .. import custom
+from ..encodings import ENCODINGS, encoded
 from ..models import DATASETS, Where, build, find, load
 from ..splits import few, fingerprint
 from .cells import TRAININGS, TimestepCell, grid
@@ -27,6 +28,7 @@ class Options:
         within: points below the best accuracy that the saturation point and the recommendation allow.
         exit: points of accuracy that early exit may lose, on validation samples.
         ann: also train artificial networks of the same layers, in full precision and at the same bits.
+        encode: what samples are turned into: "direct", "rate", "latency" or "delta".
         train_timesteps: each T of the trainings, of those tested; None: all of them.
         (the others are those of cells.TimestepCell)
     """
@@ -48,6 +50,7 @@ class Options:
     augment: bool | None = None
     data: str | None = None
     train_timesteps: tuple[int, ...] | None = None
+    encode: str = "direct"
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
@@ -81,6 +84,12 @@ class Options:
                 raise BadInput(
                     f"--{option} must be different words, at least one, not {','.join(words) or 'none'}"
                 )
+        if self.encode not in ENCODINGS:
+            raise BadInput(f"--encode has no {self.encode!r}; {did_you_mean(self.encode, ENCODINGS)}")
+        if self.encode != "direct" and self.augment:
+            raise BadInput(
+                f"--augment moves images before they are encoded, which --encode {self.encode} has done; leave one out"
+            )
         for name, points in (("within", self.within), ("exit", self.exit)):
             if not 0 <= points <= 100:
                 raise BadInput(f"--{name} must be points of accuracy in 0..100, not {points:g}")
@@ -135,13 +144,15 @@ def cells_of(options: Options) -> tuple[list[TimestepCell], Where]:
                 f"the timestep study must have at least two {name} samples, but {dataset.name} has "
                 f"{len(getattr(dataset, name))}; give a larger data set or --subset"
             )
-    custom.check_fits(build(where, dataset), dataset, where.model)
-    own_model, own_data = custom.is_function(where.model), custom.is_function(where.data)
-    augmented = (
-        DATASETS[where.dataset].augmented
-        if options.augment is None and not own_data
-        else bool(options.augment)
+    one = replace(
+        dataset, train=dataset.train.take(2), validation=dataset.validation.take(1), test=dataset.test.take(1)
     )
+    spikes = encoded(one, options.encode, options.timesteps[-1])
+    custom.check_fits(build(where, spikes), spikes, where.model)
+    own_model, own_data = custom.is_function(where.model), custom.is_function(where.data)
+    augmented = bool(options.augment)
+    if options.augment is None and not own_data and options.encode == "direct":
+        augmented = DATASETS[where.dataset].augmented
     base = TimestepCell(
         trained=(),
         bits=None,
@@ -156,9 +167,10 @@ def cells_of(options: Options) -> tuple[list[TimestepCell], Where]:
         quantized_learning_rate=0.0,
         subset=options.subset,
         augmented=augmented,
+        encode=options.encode,
     )
     bits = [None if b == FULL else int(b) for b in options.bits]
-    ann = options.ann and not dataset.train.timed  # frames in time have no artificial rival of one frame
+    ann = options.ann and not spikes.train.timed  # frames in time have no artificial rival of one frame
     return grid(
         base,
         options.seeds,

@@ -199,8 +199,9 @@ def notes(rows: Rows, options: Options) -> list[str]:
     data = "none finished" if record is None else f"{record['data']}; {record['n']:,} test samples"
     return [
         f"Data: {data}. Network: {cell.model}. {cell.epochs} epochs of each training in batches of {cell.batch_size}"
-        f"{', augmented samples' if cell.augmented else ''}. Models are chosen on validation samples at the "
-        "T of their training, of random T at the largest.",
+        f"{', augmented samples' if cell.augmented else ''}"
+        f"{'' if cell.encode == 'direct' else f', {cell.encode} encoding'}. Models are chosen on validation samples "
+        "at the T of their training, of random T at the largest.",
         "Quantized networks go on from full precision for as many epochs, with weights and membrane potentials of so "
         "many bits, threshold-centred and stored after reset. At random T each batch draws one of the T.",
         "A run of T timesteps is the beginning of every longer one, so one run tests all T. The saturation point is "

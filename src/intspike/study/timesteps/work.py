@@ -23,6 +23,7 @@ from ...measure.energy import Precision, ann_counts, energy, event_counts, load
 from ...nn import Artificial, Network, quantize
 from ...train import Epoch
 from ...train.history import history_to_dict
+from ..encodings import encoded
 from ..grid import Outcome
 from ..models import Where, augmentation, build
 from ..models import load as load_data
@@ -117,7 +118,8 @@ def _artificial(
 def samples_of(cell: TimestepCell, where: Where) -> Dataset:
     """The samples of a cell: its seed chooses what is held out for validation."""
     dataset = split(load_data(where), cell.seed)
-    return dataset if cell.subset is None else few(dataset, cell.subset)
+    some = dataset if cell.subset is None else few(dataset, cell.subset)
+    return encoded(some, cell.encode, cell.tested[-1], cell.seed)
 
 
 def _fit(net: Network, dataset: Dataset, cell: TimestepCell, where: Where, history: list[Epoch]) -> Network:
