@@ -21,7 +21,7 @@ from .study.compare.command import compare
 from .study.demo.command import demo
 from .study.dynamics.command import app as dynamics_app
 from .study.energy.command import energy
-from .study.interchange.export_commands import export_nir
+from .study.interchange.export_commands import export_nir, export_onnx
 from .study.interchange.import_command import import_
 from .study.interchange.trace_commands import diff, vectors
 from .study.recipes import app as run_app
@@ -52,6 +52,7 @@ app.command("import")(import_)
 app.command()(diff)
 app.command()(vectors)
 export_app.command("nir")(export_nir)
+export_app.command("onnx")(export_onnx)
 
 console = Console()
 

@@ -138,3 +138,12 @@ def test_vectors_of_a_data_set(tmp_path: Path):
     assert manifest["input"]["shape"] == [1, 28, 28]
     assert manifest["input"]["static"] is True
     assert len(manifest["classes"]) == 1
+
+
+def test_export_onnx(program: Path, tmp_path: Path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    said = run("export", "onnx", program, "--timesteps", 3, "--out", tmp_path / "x.onnx", "--trace")
+    assert "reads int64 codes [batch, 6]" in said
+    session = onnxruntime.InferenceSession(str(tmp_path / "x.onnx"), providers=["CPUExecutionProvider"])
+    assert [o.name for o in session.get_outputs()] == ["readout", "spikes/0", "codes/0/0"]

@@ -8,4 +8,5 @@ from .agreement import agreement as agreement
 from .imported import Choice as Choice
 from .imported import Imported as Imported
 from .nir import from_nir as from_nir
+from .onnx_network import export_network_onnx as export_network_onnx
 from .snntorch import from_snntorch as from_snntorch

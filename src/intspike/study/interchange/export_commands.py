@@ -1,4 +1,4 @@
-"""`intspike export nir`."""
+"""`intspike export nir` and `intspike export onnx`."""
 
 from __future__ import annotations
 
@@ -38,4 +38,26 @@ def export_nir(
         )
     console.print(
         f"{out} holds the integer program; intspike import {out} restores it bit by bit", soft_wrap=True
+    )
+
+
+def export_onnx(
+    artifact: Artifact,
+    out: Annotated[Path, typer.Option(help="the ONNX file")] = Path("model.onnx"),
+    timesteps: Annotated[int, typer.Option(help="timesteps T that the graph holds")] = 25,
+    timed: Annotated[bool, typer.Option("--timed", help="every timestep brings another frame")] = False,
+    trace: Annotated[bool, typer.Option("--trace", help="also give every spike and stored code")] = False,
+    force: Annotated[bool, typer.Option("--force", help="replace what is there")] = False,
+) -> None:
+    """Write a stored program as ONNX, unrolled over T: ONNX Runtime gives the same integers."""
+    from ... import pretrained
+    from ...export.onnx import export_onnx as write
+    from ...ir.artifact import load
+
+    program = load(pretrained.find(artifact))
+    write(program, out, timesteps=timesteps, timed=timed, trace=trace, force=force)
+    shape = ", ".join(map(str, program.input.shape))
+    frames = f"[{timesteps}, batch, {shape}]" if timed else f"[batch, {shape}]"
+    console.print(
+        f"{out} reads int64 codes {frames} and gives readout", highlight=False, markup=False, soft_wrap=True
     )
