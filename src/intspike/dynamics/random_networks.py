@@ -81,7 +81,8 @@ class Ensemble:
         n = self.neurons
         there = (drawn.random((n, n)) < self.density) & ~np.eye(n, dtype=bool)
         size = self.gain * self.theta * drawn.random((n, n))
-        return there * np.where(drawn.random((n, n)) < self.inhibition, -1, 1), size
+        sign = np.where(drawn.random((n, n)) < self.inhibition, np.int64(-1), np.int64(1))
+        return np.where(there, sign, np.int64(0)), size
 
     def start(self, seed: int) -> Ints:
         """The state that a seed starts from, [N]: uniform over all codes, at the same place of them at every width."""

@@ -100,10 +100,10 @@ def state_graph(graph: StateGraph) -> Panel | None:
                 "hovertemplate": "%{text}<extra></extra>",
             }
         )  # fmt: skip
-    bare = {"showgrid": False, "showticklabels": False}
+    bare: Figure = {"showgrid": False, "showticklabels": False}
     spread = np.ptp(at, axis=0) + 1
     height = int(min(900, max(260, 900 * spread[1] / spread[0])))
-    shown = layout(axis(**bare), axis(scaleanchor="x", **bare), margin={"l": 8, "r": 8, "t": 8, "b": 8})
+    shown = layout(axis() | bare, axis(scaleanchor="x") | bare, margin={"l": 8, "r": 8, "t": 8, "b": 8})
     return Panel("Every state and where it leads", data, shown, height)
 
 

@@ -205,8 +205,8 @@ def page(rows: Sequence[Row], options: Options) -> Page:
 
 
 NOTES = (
-    "A change is the same number of LSB in both networks, so it is larger at few bits; only integers and floating point "
-    "of one width are compared.",
+    "A change is the same number of LSB in both networks, so it is larger at few bits; only integers and floating "
+    "point of one width are compared.",
     "The floating-point network has the weights before rounding and the range of the codes, float64 states, and a leak "
     "that is not rounded.",
 )
