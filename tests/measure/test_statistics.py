@@ -7,10 +7,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, t
+from scipy.stats import binom, binomtest, t
 
 from intspike.errors import BadInput
-from intspike.measure import mean_interval, paired_interval, wilson
+from intspike.measure import mean_interval, median_interval, paired_interval, wilson
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -64,3 +64,22 @@ def test_other_bad_input():
         mean_interval([1.0, float("nan")])
     with pytest.raises(BadInput, match="equally many"):
         paired_interval([1.0], [])
+
+
+@given(st.integers(1, 400))
+def test_the_ends_of_a_median_are_binomial_quantiles(n):
+    found = median_interval(list(range(1, n + 1)))
+    assert found.value == (n + 1) / 2
+    rank = int(binom.ppf(0.025, n, 0.5))  # the smallest with more than 2.5 % at or below
+    if binom.cdf(rank, n, 0.5) == 0.025:
+        rank += 1
+    assert (found.low, found.high) == ((rank, n + 1 - rank) if rank else (None, None))
+
+
+def test_what_is_censored_is_longest():
+    found = median_interval([3.0, float("inf"), 1.0, 2.0, float("inf"), float("inf"), 4.0])
+    assert (found.value, found.low, found.high) == (4.0, 1.0, float("inf"))
+    assert median_interval([1.0, float("inf"), float("inf")]).value == float("inf")
+    for values in ([], [float("nan")]):
+        with pytest.raises(BadInput, match="values must be numbers"):
+            median_interval(values)

@@ -18,7 +18,7 @@ from intspike.errors import BadInput
 from intspike.measure import wilson
 from intspike.study.dynamics import sweep as module
 from intspike.study.dynamics.sweep import Options, cells_of, compute, parse_axis, run
-from intspike.study.dynamics.sweep_report import networks_of, page_of
+from intspike.study.dynamics.sweep_report import length_table, lengths, networks_of, page_of
 from intspike.study.grid import Finished, cell_hash
 from toy_cells import Here
 
@@ -159,3 +159,19 @@ def test_axes():
 def test_options_that_cannot_be(fields, words):
     with pytest.raises(BadInput, match=words):
         Options(**fields)
+
+
+def test_lengths_are_medians_of_what_stays_active():
+    networks = [
+        {"regime": "limit cycle", "transient": k, "state_period": 2 * k, "spike_period": k} for k in range(1, 8)
+    ]
+    silent = {"regime": "quiescent (zero)", "transient": 99, "state_period": 1, "spike_period": 1}
+    lost = dict.fromkeys(("transient", "state_period", "spike_period")) | {"regime": "unresolved within the budget"}
+    found = lengths([*networks, silent, lost, lost])
+    assert (found["transient"].value, found["transient"].n) == (5, 9)
+    assert found["state period"].value == 10
+    assert found["spike period"].high == float("inf")
+    assert lengths([silent]) == {}
+    shown = {"threshold": "fixed", "overflow": "wrap", "reset": "zero", "leak": None, "bits": 4}
+    (table,) = length_table([shown | n for n in [*networks, silent, lost]])
+    assert table.rows == [["4", "8", "4.5 [1, unresolved]", "9 [2, unresolved]", "4.5 [1, unresolved]"]]

@@ -34,6 +34,7 @@ from .spikes import rate_correlation as rate_correlation
 from .spikes import saturated as saturated
 from .statistics import Interval as Interval
 from .statistics import mean_interval as mean_interval
+from .statistics import median_interval as median_interval
 from .statistics import paired_interval as paired_interval
 from .statistics import wilson as wilson
 from .synops import LayerSynOps as LayerSynOps

@@ -75,6 +75,26 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     return Interval(mean, mean - half, mean + half, x.size, confidence)
 
 
+def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The median and its distribution-free interval, two order statistics.
+
+    The l-th smallest and the l-th largest, l the largest for which at most (1 - confidence) / 2 of Binomial(n, 1/2)
+    lies below; None where n is too small. A value may be infinite: what was censored lies above all others.
+    """
+    x = np.sort(np.asarray(values, np.float64))
+    if x.ndim != 1 or not x.size or np.isnan(x).any():
+        raise BadInput(f"values must be numbers, at least one, not {values!r}")
+    n, tail, below = x.size, (1 - _confidence(confidence)) / 2, 0.0
+    rank = 0
+    while rank < n and (below := below + math.comb(n, rank) * 0.5**n) <= tail:
+        rank += 1
+    a, b = float(x[(n - 1) // 2]), float(x[n // 2])
+    middle = a if a == b else (a + b) / 2
+    return Interval(
+        middle, *((float(x[rank - 1]), float(x[n - rank])) if rank else (None, None)), n, confidence
+    )
+
+
 def paired_interval(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> Interval:
     """The mean of b - a over pairs (the same seed, or the same image) and its t interval.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...dynamics.regime import LABELS
-from ...measure import Interval, wilson
+from ...measure import Interval, median_interval, wilson
 from ..folder import write_csv, write_json, write_text
 from ..grid import Finished
 from ..report import Page, Section, Table, write_report
@@ -36,7 +37,7 @@ def write(finished: Sequence[Finished], options: Options, out: Path, *, of: int)
     """table.csv (a line a network), table.md, summary.json and report.html of the finished cells, of so many in all."""
     networks = networks_of(finished)
     write_csv(out / "table.csv", networks)
-    tables = "\n\n".join(map(markdown, regime_table(networks)))
+    tables = "\n\n".join(map(markdown, [*regime_table(networks), *length_table(networks)]))
     write_text(out / "table.md", f"`{options.command}`\n\n{tables}\n")
     write_json(out / "summary.json", summary_of(networks, options))
     write_report(out / "report.html", page_of(finished, networks, options, of))
@@ -86,7 +87,48 @@ def summary_of(networks: Sequence[Network], options: Options) -> list[dict[str, 
                     "command": options.command,
                 }
             )  # fmt: skip
+        for name, x in lengths(own).items():
+            if math.isfinite(x.value):
+                ends = [None if e is None or math.isinf(e) else e for e in (x.low, x.high)]
+                made.append(
+                    {
+                        "name": f"median {name} of active networks: {words_of(key, (*SETTINGS, 'bits'))}",
+                        "value": x.value, "low": ends[0], "high": ends[1], "n": x.n, "goal": None,
+                        "command": options.command,
+                    }
+                )  # fmt: skip
     return made
+
+
+def lengths(networks: Sequence[Network]) -> dict[str, Interval]:
+    """Median transient and periods of the networks that stay active; what is unresolved is infinitely long."""
+    own = [n for n in networks if n["regime"] not in QUIET]
+    if not own:
+        return {}
+    return {
+        name.replace("_", " "): median_interval([math.inf if n[name] is None else n[name] for n in own])
+        for name in ("transient", "state_period", "spike_period")
+    }
+
+
+def length_table(networks: Sequence[Network]) -> list[Table]:
+    """Of every setting: how long transients and periods are at each width, in networks that stay active."""
+    made: list[Table] = []
+    for key, setting in groups(networks, *SETTINGS).items():
+        lines: list[list[str]] = []
+        for (bits,), own in sorted(groups(setting, "bits").items()):
+            found = lengths(own)
+            if found:
+                lines.append([str(bits), str(found["transient"].n), *map(_length, found.values())])
+        columns = ("bits", "active", "transient", "state period", "spike period")
+        if lines:
+            made.append(Table(f"median lengths: {words_of(key, SETTINGS)}", columns, lines))
+    return made
+
+
+def _length(x: Interval) -> str:
+    shown = ["unresolved" if e is None or math.isinf(e) else f"{e:g}" for e in (x.value, x.low, x.high)]
+    return shown[0] if shown[0] == "unresolved" else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def regime_table(networks: Sequence[Network]) -> list[Table]:
@@ -142,6 +184,7 @@ def page_of(finished: Sequence[Finished], networks: Sequence[Network], options: 
             f"Share of networks at or below each length; what is unresolved within {options.budget:,} timesteps is "
             "censored, so a line that ends below 1 ends there.",
             [p for name, own in named.items() for p in distributions(name, own)], wide=True,
+            tables=length_table(networks),
         ),
     ]  # fmt: skip
     failed = [[f.cell.name, f.reason] for f in finished if f.status == "failed"]
