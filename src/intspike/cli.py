@@ -24,18 +24,19 @@ from .study.energy.command import energy
 from .study.interchange.export_commands import export_nir, export_onnx
 from .study.interchange.import_command import import_
 from .study.interchange.trace_commands import diff, vectors
+from .study.language.command import generate, tiny_language
 from .study.recipes import app as run_app
 from .study.steps.commands import evaluate, train
 from .study.terminal import need_torch
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     help="Quantized spiking neural networks, from training to exact integers.",
     pretty_exceptions_enable=False,
 )
 data_app = typer.Typer(no_args_is_help=True, help="Data sets.")
 export_app = typer.Typer(no_args_is_help=True, help="Write a program in another form.")
+run_app.command("tiny-language")(tiny_language)
 app.add_typer(run_app, name="run")
 app.add_typer(data_app, name="data")
 app.add_typer(export_app, name="export")
@@ -47,6 +48,7 @@ app.command()(evaluate)
 app.command()(search)
 app.command()(energy)
 app.command()(compare)
+app.command()(generate)
 app.command()(check)
 app.command("import")(import_)
 app.command()(diff)
