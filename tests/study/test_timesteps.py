@@ -33,8 +33,8 @@ from intspike.study.timesteps.report import write_study_report
 from intspike.study.timesteps.rivals import rivals
 from intspike.study.timesteps.saturation import chosen_exits, curves, one_training, saturations
 from intspike.study.timesteps.study import Study, run
-from intspike.study.timesteps.tables import write_tables
 from intspike.study.timesteps.work import samples_of
+from intspike.study.timesteps.written import write_tables
 
 BASE = TimestepCell(
     trained=(), bits=None, tested=(1, 2, 4), seed=0, dataset="fashion-mnist", data="", model="squat-fmnist", epochs=1,

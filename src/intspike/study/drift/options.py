@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ...errors import BadInput
 from .. import custom
+from ..asked import command_line, kept
 from ..models import DATASETS, MODELS, Where, build, find, load
 from ..splits import few, fingerprint
 from .cells import PARTS, STATES, WEIGHTS, Asked, DriftCell, grid
@@ -90,30 +91,11 @@ class Options:
 
     def command(self) -> str:
         """The command line that asks for the same."""
-        words, plain = ["intspike study drift"], Options()
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if value == getattr(plain, f.name) and f.name not in ("dataset", "seeds", "epochs"):
-                continue
-            name = f.name.replace("_", "-")
-            if isinstance(value, bool):
-                words.append(f"--{name}" if value else f"--no-{name}")
-                continue
-            shown = ",".join(map(_word, value)) if isinstance(value, tuple) else value
-            if f.name == "data" and not custom.is_function(self.data):
-                shown = "FOLDER"
-            words.append(f"--{name} {shown}" if shown != "" else f'--{name} ""')
-        return " ".join(words)
+        return command_line("intspike study drift", self, ("dataset", "seeds", "epochs"))
 
     def to_dict(self) -> dict[str, Any]:
-        """As a folder keeps them, but for functions of the user's: a stored study names none."""
-        return {
-            k: None if isinstance(v, str) and custom.is_function(v) else v for k, v in asdict(self).items()
-        }
-
-
-def _word(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
+        """As a folder keeps them."""
+        return kept(self)
 
 
 def _check(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ...errors import BadInput
+from ..asked import command_line
 from ..timesteps.options import Options as StudyOptions
 
 README, CODE = "spiking-cnn", "spiking-cnn-if"  # the study's network as it is described, and as it is trained
@@ -73,15 +74,4 @@ class Options:
 
     def command(self) -> str:
         """The command line that asks for the same."""
-        words, plain = ["intspike run mnist"], Options()
-        for f in fields(self):
-            value, name = getattr(self, f.name), f.name.replace("_", "-")
-            if value == getattr(plain, f.name):
-                continue
-            if value is True:
-                words.append(f"--{name}")
-            elif f.name == "data":
-                words.append("--data FOLDER")
-            else:
-                words.append(f"--{name} {','.join(map(str, value)) if isinstance(value, tuple) else value}")
-        return " ".join(words)
+        return command_line("intspike run mnist", self)

@@ -15,8 +15,8 @@ from ..rows import rows_of
 from ..timesteps.cells import TimestepCell
 from ..timesteps.latency import measured
 from ..timesteps.options import cells_of
-from ..timesteps.tables import summary_of
 from ..timesteps.work import compute, samples_of
+from ..timesteps.written import summary_of
 from ..watch import Watch
 from .findings import MODELS, Findings, goals
 from .options import Options

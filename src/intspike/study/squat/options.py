@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...errors import BadData, BadInput
 from .. import custom
+from ..asked import command_line
 from ..grid import RECORD
 from ..splits import few, fingerprint, fold
 from .cells import GRADIENTS, WEIGHTS, Setting, SquatCell, grid
@@ -112,20 +113,11 @@ class Options:
 
     def command(self) -> str:
         """The command line that asks for the same."""
-        words = ["intspike study squat"]
-        plain = Options()
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if value != getattr(plain, f.name) or f.name in ("dataset", "seeds", "epochs"):
-                shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-                if f.name == "ranges":
-                    shown = ",".join(f"{r:g}" for r in self.ranges)
-                if f.name == "pairs":
-                    shown = ",".join(f"{w}-{u}" for w, u in self.pairs)
-                if f.name == "data" and not custom.is_function(self.data):
-                    shown = "FOLDER"
-                words.append(f"--{f.name.replace('_', '-')} {shown}")
-        return " ".join(words)
+        words: dict[str, Callable[[Any], str]] = {
+            "ranges": lambda ranges: ",".join(f"{r:g}" for r in ranges),
+            "pairs": lambda pairs: ",".join(f"{w}-{u}" for w, u in pairs),
+        }
+        return command_line("intspike study squat", self, ("dataset", "seeds", "epochs"), words)
 
 
 def cells_of(options: Options) -> tuple[list[SquatCell], Where]:

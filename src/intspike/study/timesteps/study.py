@@ -60,7 +60,7 @@ def run(
     """
     from .latency import measured
     from .report import write_study_report
-    from .tables import write_tables
+    from .written import write_tables
 
     cells, where = cells_of(options)
     told = watch or Watch()
