@@ -8,5 +8,7 @@ from .agreement import agreement as agreement
 from .imported import Choice as Choice
 from .imported import Imported as Imported
 from .nir import from_nir as from_nir
+from .norse import from_norse as from_norse
 from .onnx_network import export_network_onnx as export_network_onnx
 from .snntorch import from_snntorch as from_snntorch
+from .spikingjelly import from_spikingjelly as from_spikingjelly

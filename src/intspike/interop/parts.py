@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -19,13 +19,15 @@ KNOWN: tuple[type[torch.nn.Module], ...] = (
 )  # fmt: skip
 
 
-def chain(net: Any, tool: str, neuron: type[torch.nn.Module]) -> list[tuple[str, torch.nn.Module]]:
+def chain(
+    net: Any, tool: str, is_neuron: Callable[[torch.nn.Module], bool]
+) -> list[tuple[str, torch.nn.Module]]:
     """The parts of a model that runs them one after the other, with their names.
 
     Args:
         net: a Sequential, of Sequentials too, or a list of modules.
         tool: the function's name, for errors.
-        neuron: what the tool's layers of neurons are.
+        is_neuron: whether a part is a layer of neurons of the tool.
 
     Raises:
         NotImportable: a model with a forward of its own, which may do anything; the way out names its parts.
@@ -38,7 +40,7 @@ def chain(net: Any, tool: str, neuron: type[torch.nn.Module]) -> list[tuple[str,
         if bad:
             raise NotImportable(f"{tool} must be given torch modules, not {bad[0]}")
         found = list(_flat((f"{type(m).__name__.lower()}_{k}", m) for k, m in enumerate(given)))
-    elif isinstance(net, neuron):
+    elif isinstance(net, torch.nn.Module) and is_neuron(net):
         found = [("neuron", net)]
     elif isinstance(net, torch.nn.Module):
         names = ", ".join(f"net.{name}" for name, _ in net.named_children())
@@ -51,7 +53,7 @@ def chain(net: Any, tool: str, neuron: type[torch.nn.Module]) -> list[tuple[str,
         raise NotImportable(
             f"{tool} must be given a Sequential or a list of modules, not {type(net).__name__}"
         )
-    if not any(isinstance(m, neuron) for _, m in found):
+    if not any(is_neuron(m) for _, m in found):
         raise NotImportable(f"{tool} must be given at least one layer of neurons, but there is none")
     return found
 

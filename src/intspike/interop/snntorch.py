@@ -8,7 +8,6 @@ Threads: reset order #341, #364; per-neuron parameters #410.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,10 +15,10 @@ from torch import Tensor
 
 from .. import neuron as equations
 from ..errors import MissingDependency
-from ..nn import Input, Neuron
-from .imported import START, SUMS, Choice, Imported, Refusal, refuse
-from .parts import chain, plain
-from .wired import INPUT, Constants, Wiring, start_of
+from .chain import Read, Tool, imported, is_step, span
+from .imported import Choice, Imported
+from .parts import chain
+from .wired import Constants, start_of
 
 _RESETS = {"_base_sub": "subtract", "_base_zero": "zero", "_base_int": "none"}
 
@@ -36,29 +35,20 @@ def from_snntorch(net: Any, *, scale: float = 1.0, high: int = 255) -> Imported:
         MissingDependency: snnTorch is not installed.
     """
     snn = _snntorch()
-    parts = chain(net, "from_snntorch", snn.SpikingNeuron)
-    wiring, choices, refusals = Wiring(), [START, SUMS], list[Refusal]()
-    last = wiring.add("codes", Input(scale, high), (INPUT,))
-    layers: list[tuple[str, torch.nn.Module]] = []
-    for name, m in parts:
-        if isinstance(m, snn.SpikingNeuron):
-            made = _neuron(snn, name, m)
-            refusals += made[3]
-            if made[0] is None:
-                continue
-            last = wiring.add(name, Neuron(made[0]), (last,))
-            wiring.constants[last] = made[1]
-            choices += [Choice(last, c.field, c.theirs, c.ours, c.effect) for c in made[2]]
-        else:
-            module, said, refused = plain(name, m)
-            choices += said
-            refusals += refused
-            last = wiring.add(name, module, (last,))
-        layers.append((last, m))
-    source = f"snnTorch {snn.__version__}"
-    refuse(source, refusals)
-    network = wiring.network(last)
-    return Imported(network, source, tuple(choices), _runner(snn, layers, scale))
+    parts = chain(net, "from_snntorch", lambda m: isinstance(m, snn.SpikingNeuron))
+    tool = Tool(
+        f"snnTorch {snn.__version__}",
+        lambda m: isinstance(m, snn.SpikingNeuron),
+        lambda m: _read(snn, m),
+        _call,
+        lambda m: m.reset_mem(),
+    )
+    return imported(tool, parts, scale, high)
+
+
+def _call(m: Any, current: Tensor, memory: dict[int, Any]) -> Tensor:
+    out = m(current)
+    return out[0] if isinstance(out, tuple) else out
 
 
 def _snntorch() -> Any:
@@ -70,23 +60,15 @@ def _snntorch() -> Any:
         ) from e
 
 
-Made = tuple[equations.Neuron | None, Constants, list[Choice], list[Refusal]]
-
-
-def _neuron(snn: Any, name: str, m: Any) -> Made:
-    """A layer's equation, its constants, what was chosen, and why it is refused."""
+def _read(snn: Any, m: Any) -> Read:
+    """A layer's equation, its constants, what was chosen, or why it is refused."""
     kind = type(m).__name__
-    none = Constants(torch.ones(1), torch.ones(1))
     if type(m) not in (snn.Leaky, snn.Lapicque, snn.Synaptic):
-        return None, none, [], [Refusal(name, _OTHERS.get(kind, f"{kind} is no neuron that is known here"))]
-    refused = [Refusal(name, why) for why in _refusals(snn, m)]
+        return Read(refusals=(_OTHERS.get(kind, f"{kind} is no neuron that is known here"),))
+    refused = _refusals(snn, m)
+    if refused:
+        return Read(refusals=refused)
     leak = 1 - m.time_step / (m.R * m.C) if isinstance(m, snn.Lapicque) else m.beta
-    if refused or not bool((torch.as_tensor(m.threshold) > 0).all()):
-        if not refused:
-            refused = [
-                Refusal(name, f"its threshold must be above 0, or rest fires, not {float(m.threshold.min())}")
-            ]
-        return None, none, [], refused
     reset = _RESETS[m.state_function.__func__.__name__]
     after = reset == "subtract" or isinstance(m, (snn.Lapicque, snn.Synaptic))
     learn_beta = isinstance(m.beta, torch.nn.Parameter) and not isinstance(m, snn.Lapicque)
@@ -101,7 +83,7 @@ def _neuron(snn: Any, name: str, m: Any) -> Made:
     )
     beta = leak.detach().clamp(0, 1)
     gain = m.R * (1 / (m.R * m.C)) * m.time_step if isinstance(m, snn.Lapicque) else None
-    return equation, Constants(m.threshold, beta, gain), _choices(snn, m, equation, leak, gain), []
+    return Read(equation, Constants(m.threshold, beta, gain), _choices(snn, m, equation, leak, gain))
 
 
 _TWO = "its synaptic current is a second state, which no neuron here has; use Leaky"
@@ -119,6 +101,8 @@ def _refusals(snn: Any, m: Any) -> list[str]:
     found: list[str] = []
     if isinstance(m, snn.Synaptic) and bool((m.alpha > 0).any()):
         found.append(f"Synaptic: {_TWO}, or alpha=0")
+    if not bool((m.threshold > 0).all()):
+        found.append(f"its threshold must be above 0, or rest fires, not {float(m.threshold.min())}")
     if m.inhibition:
         found.append(
             "inhibition=True lets one neuron of a layer fire, which no neuron can decide alone; leave it out"
@@ -132,7 +116,7 @@ def _refusals(snn: Any, m: Any) -> list[str]:
         found.append(
             "graded_spikes_factor scales spikes; multiply the weights that read them by it, and make it 1"
         )
-    if not _is_step(m.spike_grad):
+    if not is_step(m.spike_grad, strict=True):
         found.append("spike_grad must be 1 above 0 and else 0 when it runs, but is not; choose atan()")
     delayed = getattr(m, "reset_delay", True)
     if not delayed and m.reset_mechanism == "subtract":
@@ -155,13 +139,6 @@ def _refusals(snn: Any, m: Any) -> list[str]:
     return found
 
 
-def _is_step(function: Callable[[Tensor], Tensor]) -> bool:
-    """Whether a surrogate is the step function in its forward pass, where a spike is decided."""
-    x = torch.tensor([-2.0, -1.0, -1e-3, -1e-30, 0.0, 1e-30, 1e-3, 1.0, 2.0]).repeat(8)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        return bool((function(x) == (x > 0)).all())
-
-
 def _choices(snn: Any, m: Any, e: equations.LIF, leak: Tensor, gain: Tensor | None) -> list[Choice]:
     """The table of a layer: field, theirs, ours."""
     kind = type(m).__name__
@@ -176,18 +153,18 @@ def _choices(snn: Any, m: Any, e: equations.LIF, leak: Tensor, gain: Tensor | No
         Choice("", "neuron", kind, "LIF"),
         Choice("", "compare", "mem - threshold > 0", "u > theta"),
         Choice("", "reset", acts + when, f"{e.reset!r}, {e.reset_order!r}"),
-        Choice("", "theta", _range(m.threshold), "per channel" + (", learned" if e.learn_theta else "")),
+        Choice("", "theta", span(m.threshold), "per channel" + (", learned" if e.learn_theta else "")),
         Choice(
             "",
             "beta",
-            _range(leak) if kind != "Lapicque" else f"1 - time_step / (R C) = {_range(leak)}",
+            span(leak) if kind != "Lapicque" else f"1 - time_step / (R C) = {span(leak)}",
             "per channel" + (", learned" if e.learn_beta else ""),
         ),
     ]
     if bool(((leak < 0) | (leak > 1)).any()):
-        made.append(Choice("", "beta", f"{_range(leak)}, clamped when it runs", "clamped to 0..1"))
+        made.append(Choice("", "beta", f"{span(leak)}, clamped when it runs", "clamped to 0..1"))
     if kind == "Lapicque" and gain is not None:
-        made.append(Choice("", "gain", f"input times {_range(gain)}", "folded into the weights", "rounding"))
+        made.append(Choice("", "gain", f"input times {span(gain)}", "folded into the weights", "rounding"))
     if kind == "Lapicque" and isinstance(m.beta, torch.nn.Parameter):
         made.append(
             Choice("", "beta", "learned, though R C alone decides the leak", "not learned", "training")
@@ -197,37 +174,3 @@ def _choices(snn: Any, m: Any, e: equations.LIF, leak: Tensor, gain: Tensor | No
     if acting != snn.SpikingNeuron.reset_dict[e.reset]:
         made.append(Choice("", "reset", f"says {m.reset_mechanism!r}, does {e.reset!r}", repr(e.reset)))
     return made
-
-
-def _range(x: Tensor) -> str:
-    low, high = float(x.detach().min()), float(x.detach().max())
-    return f"{low:g}" if low == high else f"{low:g}..{high:g}"
-
-
-def _runner(
-    snn: Any, layers: list[tuple[str, torch.nn.Module]], scale: float
-) -> Callable[[Tensor], dict[str, Tensor]]:
-    """Runs the original parts, timestep by timestep, in evaluation and from rest."""
-
-    @torch.no_grad()
-    def run(x: Tensor) -> dict[str, Tensor]:
-        modes = [m.training for _, m in layers]
-        spikes: dict[str, list[Tensor]] = {}
-        for _, m in layers:
-            m.eval()
-            if isinstance(m, snn.SpikingNeuron):
-                m.reset_mem()  # type: ignore[operator]
-        for frame in x:
-            value = frame.to(torch.get_default_dtype()) * scale
-            for name, m in layers:
-                value = m(value)
-                if isinstance(m, snn.SpikingNeuron):
-                    value = value[0] if isinstance(value, tuple) else value
-                    spikes.setdefault(name, []).append(value)
-        for (_, m), mode in zip(layers, modes, strict=True):
-            m.train(mode)
-            if isinstance(m, snn.SpikingNeuron):
-                m.reset_mem()  # type: ignore[operator]
-        return {name: torch.stack(s) for name, s in spikes.items()}
-
-    return run
