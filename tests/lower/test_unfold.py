@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from intspike import nn
 from intspike.engine import exported, native, reference
 from intspike.engine.compare import compare
-from intspike.errors import BadInput, BadProgram, NotLowerable
+from intspike.errors import BadInput, BadProgram, NotLowerable, RangeExceeded
 from intspike.ir import Edge, Fold, Neuron, Offset, Program, Unfold
 from intspike.ir.artifact import load, save
 from intspike.lower import lower, verify
@@ -126,7 +126,10 @@ def test_torch_is_the_reference_in_both_forms():
         @settings(max_examples=25, deadline=None)
         @given(networks())
         def check(made: tuple[nn.Network, int]) -> None:
-            check_forms(*made)
+            try:
+                check_forms(*made)
+            except RangeExceeded:  # refused, which is right
+                reject()
 
         check()
 
@@ -149,7 +152,11 @@ def test_both_programs_in_every_engine_for_many_more(seed: int):
     for k in range(20):
         net = network(random.Random(100 * seed + k).choice, 100 * seed + k)
         x = images(seed).numpy()
-        for program in check_forms(net, seed):
+        try:
+            programs = check_forms(net, seed)
+        except RangeExceeded:
+            continue
+        for program in programs:
             expected = reference.run(program, x, T)
             for run in (native.run, exported.run):
                 assert compare(expected, run(program, x, T), ("reference", "engine")).mismatches == 0
@@ -201,7 +208,7 @@ def test_operations_on_substeps_are_additions_of_what_is_sent():
 
 
 def test_artifacts_keep_the_clock(tmp_path: Any):
-    net = network(lambda options: options[-1], 3)
+    net = network(lambda options: 4 if options == [4, 2, 8] else options[-1], 3)
     program = lower(nn.unfold(net))
     assert {Unfold, Fold, Offset} <= {type(n) for n in program}
     save(program, tmp_path / "unfolded.intspike")

@@ -62,6 +62,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_cell_is_exact_and_counted(made: tuple[Study, Path]):
     study, _ = made
     assert not study.failed
@@ -85,6 +86,7 @@ def test_every_cell_is_exact_and_counted(made: tuple[Study, Path]):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_what_is_written_holds_every_network(made: tuple[Study, Path]):
     study, out = made
     summary = json.loads((out / "summary.json").read_text())

@@ -7,5 +7,8 @@ from .firing import FiringRegularizer as FiringRegularizer
 from .fit import fit as fit
 from .history import Epoch as Epoch
 from .history import Progress as Progress
+from .language import NextToken as NextToken
+from .language import bits_per_token as bits_per_token
+from .language import next_tokens as next_tokens
 from .losses import CountCrossEntropy as CountCrossEntropy
 from .losses import CountMSE as CountMSE

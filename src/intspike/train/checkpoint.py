@@ -193,9 +193,8 @@ def _restore(plan: Plan, state: State, record: Mapping[str, Any], tensors: Mappi
     for name, kind in _NUMBERS.items():
         setattr(state, name, kind(record[name]))
     state.history = [
-        Epoch(
-            **{k: kind(e[k]) for k, kind in _EPOCH.items() if k in e or k != "learned"}
-        )  # older files have none
+        # older files have nothing that was learned
+        Epoch(**{k: kind(e[k]) for k, kind in _EPOCH.items() if k in e or k != "learned"})
         for e in record["history"]
     ]
     state.net.load_state_dict(_below("net.", tensors))

@@ -59,4 +59,5 @@ def _node(
             reads = (
                 n.size[0] * n.size[1] if isinstance(n, Pool) else len(n.sources) if isinstance(n, Join) else 1
             )
-            yield Count(n.name, "other", "cycle", 0, 0, frames * -(-size * reads // lanes))
+            times = frames * (program.substeps if n.name in program.on_substeps else 1)
+            yield Count(n.name, "other", "cycle", 0, 0, times * -(-size * reads // lanes))

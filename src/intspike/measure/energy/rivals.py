@@ -13,7 +13,7 @@ from math import prod
 
 from ...errors import BadInput
 from ...fixed import bits_for
-from ...ir import Conv, Dense, Input, Join, Neuron, Node, Pool, Program
+from ...ir import Conv, Dense, Fold, Input, Join, Neuron, Node, Offset, Pool, Program
 from ..synops import fan_out
 from .counts import Count, Counts, Ledger
 from .update import FLOAT
@@ -134,6 +134,6 @@ def _sum_bits(n: Neuron, program: Program, p: Precision) -> int:
         m = program[stack.pop()]
         if isinstance(m, (Dense, Conv)):
             widths.append(accumulator(m, p.weights, _values(m, program, p)))
-        elif isinstance(m, (Pool, Join)):
+        elif isinstance(m, (Pool, Join, Offset, Fold)):
             stack += [e.source for e in m.edges]
     return max(widths)

@@ -1,0 +1,1 @@
+"""A spiking language model: its recipe, and text from a stored one."""

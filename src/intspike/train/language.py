@@ -1,0 +1,94 @@
+"""Language modelling with `fit`: windows of a text as samples, and a loss on the token that follows each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..data import Dataset, Split, Text
+from ..data.text import one_hot
+from ..errors import BadInput
+from ..nn import Network
+from ..nn.scales import value_scales
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class NextToken:
+    """Cross entropy of the token that follows, over all timesteps; labels are numbers of windows.
+
+    Attributes:
+        targets: [N, T], the tokens that follow, of every window.
+    """
+
+    targets: Tensor
+
+    def __call__(self, logits: Tensor, windows: Tensor) -> Tensor:
+        """Of logits [T, B, V] and windows [B]."""
+        return F.cross_entropy(logits.flatten(0, 1), self.targets[windows].T.flatten())
+
+    def __repr__(self) -> str:
+        return f"NextToken({list(self.targets.shape)})"
+
+
+def next_tokens(text: Text, context: int, held: float = 0.1) -> tuple[Dataset, NextToken, Ints]:
+    """A data set and a loss for `fit`, and the windows [N, context + 1] at the end of the text that are held out.
+
+    The data set has no validation split, so the last network of a training is kept.
+
+    Args:
+        context: tokens of a window.
+        held: share of the windows that is held out.
+
+    Raises:
+        BadInput: the text has less than two windows, or a share outside 0..1.
+    """
+    windows = text.windows(context)
+    if not 0 < held < 1 or len(windows) < 2:
+        raise BadInput(
+            f"a text must have two windows of {context} tokens or more, and the share held out be in 0..1, not "
+            f"{len(windows)} and {held:g}; give a longer text"
+        )
+    kept = min(max(1, round(len(windows) * (1 - held))), len(windows) - 1)
+    numbers = np.arange(kept, dtype=np.int64)
+    learned = one_hot(list(windows[:kept, :-1]), numbers, len(text.vocabulary), context)
+    none = Split(learned.inputs[:0], learned.labels[:0], timed=True)
+    source = f"{text.source}; {kept:,} windows of {context}"
+    dataset = Dataset("next tokens", learned, none, none, tuple(text.vocabulary), source, high=1)
+    return dataset, NextToken(torch.from_numpy(windows[:kept, 1:].copy())), windows[kept:]
+
+
+@torch.no_grad()
+def bits_per_token(net: Network, windows: Ints, *, batch: int = 64) -> float:
+    """Mean bits that a network in evaluation needs for the tokens that follow, over windows [N, T + 1]."""
+    if not len(windows):
+        raise BadInput("bits per token must be measured on at least one window")
+    was_training = net.training
+    net.eval()
+    unit, total = _unit(net), 0.0
+    assert net.readout is not None
+    classes = net.readout.synapse.out_features
+    for at in range(0, len(windows), batch):
+        part = windows[at : at + batch]
+        x = one_hot(list(part[:, :-1]), np.zeros(len(part), np.int64), classes, part.shape[1] - 1)
+        logits = net(torch.from_numpy(x.batch(np.arange(len(part)), part.shape[1] - 1))).double() * unit
+        follows = torch.from_numpy(part[:, 1:].T.copy())
+        total += float(F.cross_entropy(logits.flatten(0, 1), follows.flatten(), reduction="sum"))
+    net.train(was_training)
+    return total / (windows[:, 1:].size * math.log(2))
+
+
+def _unit(net: Network) -> float:
+    """Real value of one code of the readout; 1 in full precision."""
+    if net.readout is None:
+        raise BadInput("a language model must end in an integrator, whose currents are logits")
+    if not net.quantized:
+        return 1.0
+    return float(net.readout.coded()[1].detach().double()) * value_scales(net)[0][net.readout.source]
