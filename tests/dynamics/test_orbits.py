@@ -193,3 +193,17 @@ def test_small_weights_are_looked_up():
         assert np.array_equal(advance(net, states, 9, 1), net.run(states, 9, 1).states[-1])
         sent = net.spikes(np.concatenate([states[:1], net.run(states[0], 20).states]))[:20]
         assert np.array_equal(raster(net, states[0], 20), sent)
+
+
+@pytest.mark.parametrize(
+    ("overflow", "reset", "leak", "most"),
+    [("saturate", "subtract", 3, 3), ("saturate", "none", 1, 9), ("wrap", "zero", None, 21)],
+)
+def test_codes_of_eight_bits_advance_as_bytes(overflow, reset, leak, most):
+    """Sums that fit eight bits, sums that do not, and neurons that never fire, side by side."""
+    r = np.random.default_rng(most)
+    weights = r.integers(-most, most + 1, (70, 70)) * (r.random((70, 70)) < r.random((70, 1)))
+    theta, drive = r.integers(1, 300, 70), r.integers(-9, 10, (2, 70))
+    net = IntegerNetwork(weights, theta, 8, overflow, reset, leak=leak, drive=drive)
+    states = net.random_states(150, 1)
+    assert np.array_equal(advance(net, states, 9, 1), net.run(states, 9, 1).states[-1])

@@ -24,7 +24,7 @@ from ..ops.c import helpers, render
 from ..ops.interpret import live
 from .map import Ints
 from .network import IntegerNetwork
-from .packing import aligned, four_by_four, six_by_six
+from .packing import aligned, four_by_four, six_by_six, what_stays
 
 _LANES = (("int16_t", np.int16), ("int32_t", np.int32), ("int64_t", np.int64))
 _FOLDED = ("gain", "bias", "u.shift", "leak.shift")  # the same for all neurons: constants of the text
@@ -40,7 +40,8 @@ class _Network(ctypes.Structure):
         ("fours", _INT),
         *((name, ctypes.c_void_p) for name in ("drive", "theta", "reset")),
         *((name, _INT) for name in ("groups", "chunk")),
-        ("tables", ctypes.c_void_p),
+        *((name, ctypes.c_void_p) for name in ("tables", "kept", "narrow")),
+        ("saturates", _INT),
     ]  # fmt: skip
 
 
@@ -178,6 +179,11 @@ def _packed(
     if library.has_tables() and (found := six_by_six(network.weights)) is not None:
         tables, chunk = found
         groups = tables.shape[1]
+    bytes_ = groups and (network.low, network.bits) == (-128, 8)
+    least = np.minimum(network.weights, 0).sum(1) + network.drive.min(0)
+    most = np.maximum(network.weights, 0).sum(1) + network.drive.max(0)
+    narrow = (not network.saturates) | ((least >= -128) & (most <= 127))
+    kept = aligned(what_stays(network) if bytes_ else np.zeros(1, np.int8), np.int8)
     columns = np.zeros((padded, padded), np.int64)
     columns[:n, :n] = network.weights.T
     wide = lambda a: aligned(np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, padded - n)]), lane)  # noqa: E731
@@ -190,9 +196,14 @@ def _packed(
         aligned(theta, lane),
         wide(numbers.get("reset", np.zeros(n, np.int64))),
         tables,
+        kept,
+        np.broadcast_to(narrow, n).astype(np.uint8),
     )
     at = [a.ctypes.data for a in arrays]
-    return arrays, _Network(n, padded, network.phases, *at[:4], int(few), *at[4:7], groups, chunk, at[7])
+    return arrays, _Network(
+        n, padded, network.phases, *at[:4], int(few), *at[4:7], groups, chunk, at[7], at[8] if bytes_ else None,
+        at[9], int(network.saturates),
+    )  # fmt: skip
 
 
 def source(body: Body, bounds: Any, lane: str, folded: dict[str, int]) -> str:

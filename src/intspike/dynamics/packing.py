@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .network import Ints
+from ..ops import step_many
+from .network import IntegerNetwork, Ints
 
 
 def aligned(a: NDArray[Any], kind: Any) -> NDArray[Any]:
@@ -30,6 +31,19 @@ def six_by_six(weights: Ints) -> tuple[NDArray[np.int8], int] | None:
     entries = padded.reshape(n, groups, 6) @ fires
     most = int(np.abs(entries).max())
     return (entries.astype(np.int8), 127 // max(1, most)) if most <= 127 else None
+
+
+def what_stays(network: IntegerNetwork) -> NDArray[np.int8]:
+    """What every neuron keeps of each signed code of eight bits when it receives nothing, [N, 256], at the place of the
+    code's low eight bits: by the neuron's own body, without current."""
+    codes = np.broadcast_to((np.arange(256) + 128) % 256 - 128, (network.neurons, 256))
+    nothing, fires = np.zeros_like(codes), (codes >= network.threshold[:, None]).astype(np.int64)
+    each = np.arange(network.neurons)[:, None]
+    return (
+        step_many(network.body, nothing, {"u": codes}, fires, network.parameters, each)
+        .codes["u"]
+        .astype(np.int8)
+    )
 
 
 def four_by_four(columns: Ints) -> Ints:

@@ -30,6 +30,9 @@ typedef struct {
     const lane *theta, *reset;
     int64_t groups, chunk;   /* of the tables below; no groups: there are none */
     const int8_t *tables;    /* [N, groups, 64]: what neuron i receives from six neurons, by which of them fire */
+    const int8_t *kept;      /* of signed codes of eight bits, [N, 256]: what stays of a code without current; or null */
+    const uint8_t *narrow;   /* [N]: whether sums of those, drive included, may be taken modulo 256 */
+    int64_t saturates;
 } network;
 
 /* --- many states ----------------------------------------------------------------------------------------- */
@@ -99,6 +102,102 @@ static inline __attribute__((always_inline)) void step_targets(
         update(net, i + t, u[i + t], sum[t]);
 }
 
+/* Which of the six neurons of every group fire, of codes of eight bits: u [N][HALVES]. */
+static void firing_bytes(const network *net, __m512i (*u)[HALVES], __m512i (*which)[HALVES])
+{
+    for (int64_t g = 0; g < net->groups; g++) {
+        __m512i index[HALVES];
+        for (int h = 0; h < HALVES; h++)
+            index[h] = _mm512_setzero_si512();
+        for (int64_t j = 6 * g; j < net->n && j < 6 * g + 6; j++) {
+            if (net->theta[j] > 127)
+                continue; /* never fires */
+            const __m512i theta = _mm512_set1_epi8((char)net->theta[j]), bit = _mm512_set1_epi8((char)(1 << (j - 6 * g)));
+            for (int h = 0; h < HALVES; h++)
+                index[h] = _mm512_mask_add_epi8(index[h], _mm512_cmpge_epi8_mask(u[j][h], theta), index[h], bit);
+        }
+        for (int h = 0; h < HALVES; h++)
+            which[g][h] = index[h];
+    }
+}
+
+/* What stays of codes without current: 256 entries by two lookups of 128. */
+static inline __m512i stays(const __m512i table[4], __m512i code)
+{
+    const __m512i low = _mm512_permutex2var_epi8(table[0], code, table[1]);
+    const __m512i high = _mm512_permutex2var_epi8(table[2], code, table[3]);
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(code), low, high);
+}
+
+static inline __m512i saturated_sum(__m512i code, const vec *sum)
+{
+    const __m512i a = _mm512_add_epi16(_mm512_cvtepi8_epi16(_mm512_castsi512_si256(code)), (__m512i)sum[0]);
+    const __m512i b = _mm512_add_epi16(_mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(code, 1)), (__m512i)sum[1]);
+    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtsepi16_epi8(a)), _mm512_cvtsepi16_epi8(b), 1);
+}
+
+/* As step_targets on codes of eight bits: sums within eight bits, or taken modulo 256, stay there. */
+static inline __attribute__((always_inline)) void step_bytes_targets(
+    const network *net, int64_t i, const int targets, const int narrow, __m512i (*u)[HALVES], __m512i (*which)[HALVES],
+    const lane *drive)
+{
+    const int64_t groups = net->groups, chunk = narrow ? groups : net->chunk;
+    const int8_t *table = net->tables + i * groups * 64;
+    __m512i part[4][HALVES];
+    vec sum[4][VECS];
+    for (int t = 0; t < targets; t++)
+        for (int h = 0; h < HALVES; h++) {
+            part[t][h] = narrow ? _mm512_set1_epi8((char)drive[i + t]) : _mm512_setzero_si512();
+            if (!narrow)
+                sum[t][2 * h] = sum[t][2 * h + 1] = (vec){0} + drive[i + t];
+        }
+    for (int64_t g = 0; g < groups;) {
+        const int64_t end = groups - g > chunk ? g + chunk : groups;
+        for (; g < end; g++)
+            for (int t = 0; t < targets; t++) {
+                const __m512i entries = _mm512_loadu_si512(table + (t * groups + g) * 64);
+                for (int h = 0; h < HALVES; h++)
+                    part[t][h] = _mm512_add_epi8(part[t][h], _mm512_permutexvar_epi8(which[g][h], entries));
+            }
+        if (narrow)
+            continue;
+        for (int t = 0; t < targets; t++)
+            for (int h = 0; h < HALVES; h++) {
+                sum[t][2 * h] += (vec)_mm512_cvtepi8_epi16(_mm512_castsi512_si256(part[t][h]));
+                sum[t][2 * h + 1] += (vec)_mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(part[t][h], 1));
+                part[t][h] = _mm512_setzero_si512();
+            }
+    }
+    for (int t = 0; t < targets; t++) {
+        __m512i kept[4];
+        for (int k = 0; k < 4; k++)
+            kept[k] = _mm512_loadu_si512(net->kept + (i + t) * 256 + 64 * k);
+        for (int h = 0; h < HALVES; h++) {
+            const __m512i left = stays(kept, u[i + t][h]);
+            if (!narrow)
+                u[i + t][h] = saturated_sum(left, sum[t] + 2 * h);
+            else
+                u[i + t][h] = net->saturates ? _mm512_adds_epi8(left, part[t][h]) : _mm512_add_epi8(left, part[t][h]);
+        }
+    }
+}
+
+static void step_bytes(const network *net, __m512i (*u)[HALVES], __m512i (*which)[HALVES], const lane *drive)
+{
+    firing_bytes(net, u, which);
+    int64_t i = 0;
+    for (; i + 4 <= net->n; i += 4)
+        if (net->narrow[i] && net->narrow[i + 1] && net->narrow[i + 2] && net->narrow[i + 3])
+            step_bytes_targets(net, i, 4, 1, u, which, drive);
+        else
+            step_bytes_targets(net, i, 4, 0, u, which, drive);
+    for (; i < net->n; i++)
+        if (net->narrow[i])
+            step_bytes_targets(net, i, 1, 1, u, which, drive);
+        else
+            step_bytes_targets(net, i, 1, 0, u, which, drive);
+}
+
 static void step_tables(const network *net, vec (*u)[VECS], __m512i (*which)[HALVES], const lane *drive)
 {
     firing(net, u, which);
@@ -153,6 +252,21 @@ int32_t advance(int64_t first, int64_t last, const network *net, int64_t steps, 
         return -1;
     for (int64_t b = first; b < last; b++) {
         lane *at = states + b * BLOCK * n;
+#ifdef TABLES
+        if (net->kept) {
+            __m512i(*bytes)[HALVES] = (__m512i(*)[HALVES])(void *)u;
+            for (int64_t l = 0; l < BLOCK; l++)
+                for (int64_t i = 0; i < n; i++)
+                    ((int8_t *)bytes[i])[l] = (int8_t)at[l * n + i];
+            for (int64_t t = 0; t < steps; t++)
+                step_bytes(
+                    net, bytes, (__m512i(*)[HALVES])(void *)(u + n), net->drive + (phase + t) % net->phases * net->padded);
+            for (int64_t l = 0; l < BLOCK; l++)
+                for (int64_t i = 0; i < n; i++)
+                    at[l * n + i] = ((const int8_t *)bytes[i])[l];
+            continue;
+        }
+#endif
         for (int64_t l = 0; l < BLOCK; l++)
             for (int64_t i = 0; i < n; i++)
                 ((lane *)u[i])[l] = at[l * n + i];
