@@ -13,7 +13,20 @@ import numpy as np
 import pytest
 
 from intspike.errors import BadProgram
-from intspike.ir import Conv, Dense, Edge, Input, Integrator, Join, Neuron, Pool, Program, Readout, frozen
+from intspike.ir import (
+    Conv,
+    Dense,
+    Edge,
+    Input,
+    Integrator,
+    Join,
+    Neuron,
+    Offset,
+    Pool,
+    Program,
+    Readout,
+    frozen,
+)
 from intspike.ir import check as rules
 from intspike.neuron import IF, LIF
 from intspike.ops import Body, Carry, Form, Instruction, Shift, Table, Uniform
@@ -108,7 +121,15 @@ def on_channel(a: Any, channel: int, value: Any) -> Any:
 LEVELS, EDGES = TABLE.parameters["u.levels"], TABLE.parameters["u.boundaries"]
 OF_BODY = len(TABLE.body.instructions)
 
+
+def with_offset(offset: Any) -> Callable[[], Program]:
+    return lambda: program(more=(Offset("moved", Edge("fc"), offset),))
+
+
 BROKEN: dict[str, tuple[Callable[[], Any], str]] = {
+    "an offset of another shape": (with_offset(frozen([1, 2])), r"moved: offset must be \[3\], not \[2\]"),
+    "a wide offset": (with_offset(frozen([1, 2, 1 << 40])), "moved: an offset must fit 40 bits"),
+    "a real offset": (with_offset(np.zeros(3)), "moved: an offset must be int64, not float64"),
     # the graph
     "a name": (
         node("fc", name="1; system()"),

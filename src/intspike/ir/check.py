@@ -123,6 +123,7 @@ def node_shape(n: Node, shapes: Mapping[str, Shape]) -> Shape:
         case Offset():
             s = shapes[n.source.source]
             _must(n.offset.shape == s, f"{n.name}: offset must be {list(s)}, not {list(n.offset.shape)}")
+            _must(n.offset.dtype == np.int64, f"{n.name}: an offset must be int64, not {n.offset.dtype}")
             _must(_within(n.offset, 40), f"{n.name}: an offset must fit 40 bits")
             return s
         case Unfold() | Fold():
