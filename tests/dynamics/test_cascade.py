@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intspike.dynamics import ProgramMap, attractors, settle, silence
+from intspike.dynamics import ProgramMap, as_network, attractors, settle, silence
 from intspike.dynamics.graph import state_of
 from intspike.errors import BadInput
-from intspike.ir import Dense, Edge, Input, Program, Readout
+from intspike.ir import Dense, Edge, Input, Offset, Program, Readout, frozen
 from intspike.neuron import IF, LIF
 from intspike.ops import Form, Shift, Table, Uniform
 from program_examples import EXAMPLES, neuron, weights
@@ -117,3 +119,13 @@ def test_silence_that_lasts_and_silence_that_does_not():
 def test_a_loop_has_no_such_bound():
     with pytest.raises(BadInput, match="but this one has a loop"):
         settle(ProgramMap(EXAMPLES["recurrent"](), 0))
+
+
+def test_a_constant_map_is_part_of_the_current():
+    base = program(3, (0,))
+    moved = (*base.nodes[:2], Offset("moved", Edge("fc0"), frozen([7, -9])))
+    nodes = (*moved, replace(base["n0"], source=Edge("moved")), base.readout)
+    net = ProgramMap(Program(nodes), [1, 0])
+    assert settle(net)[0].within == int(attractors(net).longest.max())
+    check(net)
+    assert as_network(net) is None

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engine.reference import join, pool
 from ..errors import BadInput
-from ..ir import Conv, Dense, Input, Join, Neuron, Node, Pool, Program, Readout
+from ..ir import Conv, Dense, Input, Join, Neuron, Node, Offset, Pool, Program, Readout
 from ..ir.ranges import conv
 from .alone import Alone, alone, states_of
 from .map import Ints
@@ -94,8 +94,8 @@ def _between(network: ProgramMap, n: Node, sources: list[_Late]) -> _Late:
     return _Late(begins, 1, still(n, values))
 
 
-def still(n: Node, values: list[Ints]) -> Ints:
-    """What a node without memory makes of inputs [*shape]."""
+def still(n: Node, values: list[Ints]) -> Ints | None:
+    """What a node without memory makes of inputs [*shape]; None of those on a substep clock."""
     x = values[0][None]
     match n:
         case Dense():
@@ -106,10 +106,12 @@ def still(n: Node, values: list[Ints]) -> Ints:
             return pool(n, x)[0]
         case Join():
             return join(n, [v[None] for v in values])[0]
+        case Offset():
+            return values[0] + n.offset
         case Readout():
             return values[0]
         case _:
-            raise BadInput(f"{n.name}: a {type(n).__name__} node has no bound here yet; use orbit or basins")
+            return None
 
 
 def _layer(network: ProgramMap, n: Neuron, source: _Late, delay: int) -> tuple[Settled, _Late]:
@@ -170,7 +172,10 @@ def silence(network: ProgramMap) -> Silence | None:
     while left:
         n = next(n for n in left if all(e.source in values for e in n.edges))
         left.remove(n)
-        values[n.name] = still(n, [values[e.source] for e in n.edges])
+        made = still(n, [values[e.source] for e in n.edges])
+        if made is None:
+            return None
+        values[n.name] = made
     settles = 0
     for n in program.neurons:
         found = each_alone(program, n, values[n.source.source])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 
 from ..errors import BadInput
-from ..ir import Conv, Dense, Join, Neuron, Pool
+from ..ir import Conv, Dense, Input, Join, Neuron, Pool, Readout
 from ..ops import Body, Uniform
 from .cascade import still
 from .map import Ints
@@ -27,6 +25,8 @@ def as_network(network: ProgramMap) -> IntegerNetwork | None:
     if len(program.neurons) != 1 or network.neurons > _MOST:
         return None
     (n,) = program.neurons
+    if not all(isinstance(m, (Input, Dense, Conv, Pool, Join, Neuron, Readout)) for m in program):
+        return None
     between = [m for m in program if isinstance(m, (Dense, Conv, Pool, Join))]
     linear = all(isinstance(m, (Dense, Conv)) or m.kind in ("add", "sum") for m in between)
     delays = all(
@@ -76,5 +76,7 @@ def _current(network: ProgramMap, n: Neuron, frame: Ints, sent: Ints) -> Ints:
     while wanted not in values:
         m = next(m for m in left if all(e.source in values for e in m.edges))
         left.remove(m)
-        values[m.name] = still(m, [values[e.source] for e in m.edges])
-    return cast(Ints, values[wanted].reshape(-1))
+        made = still(m, [values[e.source] for e in m.edges])
+        assert made is not None
+        values[m.name] = made
+    return values[wanted].reshape(-1)
