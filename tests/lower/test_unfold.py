@@ -297,3 +297,28 @@ def test_a_clock_out_of_order_is_refused():
                                           program.neurons[0].parameters))  # fmt: skip
     with pytest.raises(BadProgram, match="must stand in one run"):
         Program(tuple(nodes))
+
+
+@needs_compiler
+def test_an_integrator_reads_shifted_averages_in_both_forms():
+    """The shift behind a pool that sums, and behind the dense layer of a readout, which has no bias."""
+    torch.manual_seed(0)
+    made = torch.nn.Sequential(
+        nn.Input(1 / 255),
+        torch.nn.Conv2d(1, 4, 3, padding=1),
+        nn.NASN(4, shift=-1.2),
+        torch.nn.AvgPool2d(2),
+        torch.nn.Conv2d(4, 4, 3, padding=1),
+        nn.ASN(4, shift=2.0),
+        torch.nn.Flatten(),
+        torch.nn.Linear(4 * 9, 5, bias=False),
+        nn.Integrator(),
+    )
+    net = nn.quantize(nn.Network(made), QuantConfig(Uniform(4), ThresholdCentred(4))).eval()
+    x = images(0)
+    net(x.expand(T, *x.shape))
+    for form in (net, nn.unfold(net)):
+        program = lower(form)
+        assert sum(isinstance(n, Offset) for n in program) == 2
+        assert all(c.mismatches == 0 for c in verify(form, program, x.numpy(), timesteps=T, c_samples=2))
+    assert torch.equal(net(x.expand(T, *x.shape)), nn.unfold(net)(x.expand(T, *x.shape)))

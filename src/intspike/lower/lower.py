@@ -224,7 +224,7 @@ class _Lowerer:
     def __init__(self, net: Network, shape: tuple[int, ...]):
         self.net, self.shape = net, shape
         self.scales, self.most = value_scales(net)
-        self.shifts = {name: int(a) for name, a in value_shifts(net, codes=True).items()}
+        self.shifts = {name: int(a.detach()) for name, a in value_shifts(net, codes=True).items()}
         self.on_substeps = spike_values(net.steps) if net.substeps > 1 else frozenset[str]()
         self.made = {s.name: s for s in net.steps}
         self.nodes: list[Node] = []

@@ -117,7 +117,9 @@ class Readout(torch.nn.Module):
         else:
             y = F.linear(
                 flat,
-                torch.from_numpy(self.codes(most, 0.0 if shift is None else float(shift))).to(flat.dtype),
+                torch.from_numpy(self.codes(most, 0.0 if shift is None else float(shift.detach()))).to(
+                    flat.dtype
+                ),
             ).round()  # exact already; a guard
         return y.expand(timesteps, *y.shape[1:])
 

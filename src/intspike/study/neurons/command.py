@@ -15,7 +15,10 @@ console = Console()
 
 def neurons(
     dataset: Annotated[
-        str, typer.Option(help="fashion-mnist, mnist, cifar10, cifar100, spoken-digits, events, text-classification")
+        str,
+        typer.Option(
+            help="fashion-mnist, mnist, cifar10, cifar100, spoken-digits, events, text-classification"
+        ),
     ] = "fashion-mnist",
     model: Annotated[
         str | None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from ...errors import BadInput, did_you_mean
 from .. import custom
+from ..asked import command_line, kept
 from ..models import DATASETS, MODELS, Where, build, find, load
 from ..splits import few, fingerprint
 from .cells import KINDS, NeuronCell, grid
@@ -81,25 +82,11 @@ class Options:
 
     def command(self) -> str:
         """The command line that asks for the same."""
-        words, plain = ["intspike study neurons"], Options()
-        for f in fields(self):
-            value, name = getattr(self, f.name), f.name.replace("_", "-")
-            if value == getattr(plain, f.name) and f.name not in ("dataset", "spikes", "seeds", "epochs"):
-                continue
-            if isinstance(value, bool):
-                words.append(f"--{name}" if value else f"--no-{name}")
-                continue
-            shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-            if f.name == "data" and not custom.is_function(self.data):
-                shown = "FOLDER"
-            words.append(f"--{name} {shown}")
-        return " ".join(words)
+        return command_line("intspike study neurons", self, ("dataset", "spikes", "seeds", "epochs"))
 
     def to_dict(self) -> dict[str, Any]:
-        """As a folder keeps them, but for functions of the user's: a stored study names none."""
-        return {
-            k: None if isinstance(v, str) and custom.is_function(v) else v for k, v in asdict(self).items()
-        }
+        """As a folder keeps them."""
+        return kept(self)
 
 
 def cells_of(options: Options) -> tuple[list[NeuronCell], Where]:
