@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from intspike import data, nn, train
-from intspike.dynamics import ProgramMap, orbit
+from intspike.dynamics import ProgramMap, advance, orbit, recurrent
 from intspike.errors import BadInput, NotLowerable
 from intspike.lower import lower, verify
 from intspike.nn import Network, quantize
@@ -178,3 +178,30 @@ def test_a_loop_has_no_substeps():
     net = quantize(model(neuron=nn.LIF(spikes=2)), QuantConfig(Uniform(4), ThresholdCentred(3)))
     with pytest.raises(NotLowerable, match="reads its own spikes"):
         nn.unfold(net)
+
+
+@pytest.mark.slow
+def test_a_trained_loop_matches_what_no_network_without_memory_can_and_is_a_map():
+    task = data.delayed_match(train=1000)
+    torch.manual_seed(0)
+    made = torch.nn.Sequential(
+        nn.Input(1, high=task.high), torch.nn.Linear(20, 50),
+        nn.Recurrent(nn.LIF(beta=0.9), torch.nn.Linear(50, 50, bias=False)),
+        torch.nn.Linear(50, 2), nn.LIF(beta=0.9),
+    )  # fmt: skip
+    options = {"timesteps": 9, "batch_size": 50}
+    full = train.fit(made, task, epochs=8, learning_rate=5e-3, **options)
+    coded = quantize(full, QuantConfig(Uniform(4), ThresholdCentred(4)))
+    coded = train.fit(coded, task, epochs=3, learning_rate=2e-3, **options)
+    assert train.accuracy(coded, task.test, timesteps=9) > 0.9  # 0.75 is the bound without memory
+    program = lower(coded)
+    assert all(c.mismatches == 0 for c in verify(coded, program, task, timesteps=9, samples=50))
+    net = ProgramMap(program)
+    assert recurrent(program)
+    ends = [orbit(net, u, 20_000) for u in net.random_states(20, 0)]
+    for found in (o for o in ends if o.cycle is not None):
+        assert np.array_equal(advance(net, found.cycle.state, found.cycle.period), found.cycle.state)
+        assert not np.array_equal(
+            advance(net, found.cycle.state, found.cycle.period - 1), found.cycle.state
+        ) or (found.cycle.period == 1)
+    assert any(o.resolved for o in ends)
