@@ -96,6 +96,7 @@ def test_what_is_written_holds_every_network(made: tuple[Study, Path]):
     assert {f"{r}/synops" for r in rows} <= names
     assert "fashion-mnist/order/LIF-before-NASN/3-3" in names
     assert [t.name for t in order(rows)] == ["LIF < NASN", "LIF < NASN"]
+    assert len((out / "table.csv").read_text().splitlines()) == 1 + len(rows)
     assert "Learned shift" in (out / "report.html").read_text()
     again = run(SMALL, out)  # nothing is computed again
     assert [f.record for f in again.cells] == [f.record for f in study.cells]

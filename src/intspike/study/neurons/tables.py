@@ -192,16 +192,28 @@ def summary_of(rows: Rows, options: Options) -> list[dict[str, Any]]:
 
 
 def write_tables(finished: Sequence[Finished], options: Options, out: Path) -> list[dict[str, Any]]:
-    """table.md, cells.csv (a line a cell) and summary.json; returns the summary."""
+    """table.md, table.csv (a line a row), cells.csv (a line a cell) and summary.json; returns the summary."""
     rows = rows_of(finished, NeuronCell)
     summary = summary_of(rows, options)
     parts = [f"`{options.command()}`", *notes(rows, options), *map(markdown, tables(rows))]
     if any(r.failed for r in rows.values()):
         parts.append(markdown(failures(rows)))
     write_text(out / "table.md", "\n\n".join(parts) + "\n")
+    write_csv(out / "table.csv", [_line(r) for r in rows.values() if r.done])
     write_csv(out / "cells.csv", [_cell_line(f) for f in finished])
     write_json(out / "summary.json", summary)
     return summary
+
+
+def _line(r: Row[NeuronCell]) -> dict[str, Any]:
+    i = r.interval
+    assert i is not None
+    return {
+        "name": r.name, "neuron": r.cell.neuron, "bits": r.cell.bits, "timesteps": r.cell.timesteps,
+        "substeps": r.cell.substeps, "accuracy": i.value, "low": i.low, "high": i.high, "seeds": len(r.done),
+        "spikes": mean_of_record(r, "spikes"), "synops": mean_of_record(r, "synops"), "energy_pJ": energy_of(r),
+        "size_bits": r.bits, "emd": r.drift("emd"), "paired_distance": r.drift("paired_distance"),
+    }  # fmt: skip
 
 
 def _cell_line(f: Finished) -> dict[str, Any]:
