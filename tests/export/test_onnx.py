@@ -58,9 +58,7 @@ def test_onnx_runtime_gives_every_integer_of_the_reference(name: str, timed: boo
     assert any(s.any() for s in want.spikes.values())
 
 
-@given(st.data())
-@settings(max_examples=6, deadline=None)
-def test_random_programs(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
+def check_random(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
     case = data.draw(programs())
     path = tmp_path_factory.mktemp("onnx") / "x.onnx"
     timed = data.draw(st.booleans())
@@ -74,6 +72,20 @@ def test_random_programs(tmp_path_factory: pytest.TempPathFactory, data: st.Data
         assert max(max(-proved[n].sum_low, proved[n].sum_high) for n in wide) >= 1 << 24
         return
     assert compare(reference.run(case.program, x, 4), got, ("reference", "ONNX Runtime")).mismatches == 0
+
+
+@given(st.data())
+@settings(max_examples=6, deadline=None)
+def test_random_programs(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
+    check_random(tmp_path_factory, data)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_many_random_programs(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
+    check_random(tmp_path_factory, data)
 
 
 def test_wide_sums_multiply_in_int64_and_wide_convolutions_are_refused(tmp_path: Path):

@@ -134,14 +134,25 @@ def graphs(draw: st.DrawFn) -> tuple[Any, np.ndarray, dict[str, str]]:
     return nir.NIRGraph.from_list(*parts, type_check=False), x, reading
 
 
-@given(graphs())
-@settings(max_examples=12, deadline=None)
-def test_a_graph_does_what_its_equations_say(made: tuple[Any, np.ndarray, dict[str, str]]):
-    graph, x, reading = made
-    imported = interop.from_nir(graph, DT, **reading)
+def check_graph(graph: Any, x: np.ndarray, reading: dict[str, str]):
+    imported = interop.from_nir(graph, DT, **reading)  # type: ignore[arg-type]
     want = stepped(graph, x, reading["reset"], reading["reset_order"], reading["compare"] == ">")
     got = imported.network(torch.from_numpy(x).float()).detach()
     assert (got.numpy() == want).all(), imported
+
+
+@given(graphs())
+@settings(max_examples=12, deadline=None)
+def test_a_graph_does_what_its_equations_say(made: tuple[Any, np.ndarray, dict[str, str]]):
+    check_graph(*made)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@given(graphs())
+@settings(max_examples=300, deadline=None)
+def test_many_graphs_do_what_their_equations_say(made: tuple[Any, np.ndarray, dict[str, str]]):
+    check_graph(*made)
 
 
 def small(n: int = 3, inputs: int = 2, **changes: Any) -> Any:

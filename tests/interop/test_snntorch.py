@@ -66,14 +66,25 @@ def networks(draw: st.DrawFn) -> tuple[list[torch.nn.Module], torch.Tensor]:
     return parts, x
 
 
-@given(networks())
-@settings(max_examples=25, deadline=None)
-def test_the_same_spikes(made: tuple[list[torch.nn.Module], torch.Tensor]):
-    parts, x = made
+def check_same(parts: list[torch.nn.Module], x: torch.Tensor):
     imported = interop.from_snntorch(parts)
     found = interop.agreement(imported, x)
     assert (found.differ, found.first) == (0, None), f"{found}\n{imported}"
     assert found.compared == sum(s.numel() for s in imported.network.record(x).spikes.values())
+
+
+@given(networks())
+@settings(max_examples=12, deadline=None)
+def test_the_same_spikes(made: tuple[list[torch.nn.Module], torch.Tensor]):
+    check_same(*made)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@given(networks())
+@settings(max_examples=300, deadline=None)
+def test_the_same_spikes_over_many_networks(made: tuple[list[torch.nn.Module], torch.Tensor]):
+    check_same(*made)
 
 
 @given(st.integers(0, 2**32 - 1))
