@@ -5,6 +5,7 @@ VENV    := .venv
 PY      := $(VENV)/bin/python
 BASE    := $(VENV)/.ready-base
 DOCS    := $(VENV)/.ready-docs
+ORACLES := $(VENV)/.ready-oracles
 WORKERS ?= 2
 
 BENCH_VENV := .venv-bench
@@ -21,7 +22,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow sanitize lint types docs bench clean
+.PHONY: help venv oracles demo test test-slow sanitize lint types docs bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -48,14 +49,17 @@ lint: $(BASE)  ## ruff: rules and format
 types: $(BASE)  ## pyright
 	$(PY) -m pyright
 
+oracles: $(ORACLES)  ## the packages that judge some tests; without them these are skipped
+
 # Against other packages, in an environment of their own; the second run is for the column "unpinned"
 bench: $(BENCH)  ## speed against other packages, within ten minutes (benchmarks/table.md)
 	$(BENCH_PY) -m benchmarks --pin
 	$(BENCH_PY) -m benchmarks --rounds 3
 
-# The op table is written by the code it describes
+# The op table and that of other tools' neurons are written by the code they describe
 docs: $(DOCS)  ## build the documentation into site/
 	text="$$($(PY) -m intspike.ops.docs)" && printf '%s\n' "$$text" > docs/ops.md
+	$(PY) -m intspike.interop.docs docs/neurons-of-others.md
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 clean:  ## remove what can be rebuilt, but neither .venv nor runs/
@@ -67,6 +71,11 @@ clean:  ## remove what can be rebuilt, but neither .venv nor runs/
 $(BASE): pyproject.toml constraints.txt
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory venv
 	$(PY) -m pip install -c constraints.txt -e ".[torch,dev]"
+	@touch $@
+
+# Without what they ask for: torchvision would replace torch
+$(ORACLES): $(BASE)
+	$(PY) -m pip install -q -c constraints.txt --no-deps spikingjelly norse loguru biodivine-aeon
 	@touch $@
 
 $(DOCS): $(BASE)
