@@ -95,7 +95,7 @@ def test_the_program_is_the_network(net, steps):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_compiled_and_native_are_the_same(kind):
-    net = RichNetwork(network(6, 1, bits=6, leak=2, reset="subtract", drive=5), **kind)
+    net = RichNetwork(network(6, 1, bits=4, leak=2, reset="subtract", drive=3), **kind)
     states = net.random_states(20, 2)
     assert np.array_equal(advance(net, states, 15), net.run(states, 15).states[-1])
     trace = native.run(net.program(), net.base.drive_for(40), 40)

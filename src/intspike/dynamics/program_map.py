@@ -285,14 +285,14 @@ def _parts(program: Program) -> tuple[Part, ...]:
             add(n.name, s.name, (each + codec.low).reshape(-1), (each + top[:, None]).reshape(-1))
         sent = (each + n.body.spikes).reshape(-1)
         add(n.name, "spikes", np.zeros_like(sent), sent, fixed_output(n.body) is not None)
-    proved = ranges(program)
     longest: dict[str, int] = {}
     for n in program:
         for e in n.edges:
             longest[e.source] = max(longest.get(e.source, 0), e.delay)
-    for name, most in longest.items():
-        for back in range(1, most + 1):
-            if (what := _past(program, name, back)) != "spikes":
-                none = np.zeros(int(np.prod(program.shapes[name])), np.int64)
-                add(name, what, none + min(0, proved[name].low), none + max(0, proved[name].high))
+    late = [(name, _past(program, name, k)) for name, most in longest.items() for k in range(1, most + 1)]
+    late = [(name, what) for name, what in late if what != "spikes"]
+    proved = ranges(program) if late else {}  # which takes its time where neurons have many states
+    for name, what in late:
+        none = np.zeros(int(np.prod(program.shapes[name])), np.int64)
+        add(name, what, none + min(0, proved[name].low), none + max(0, proved[name].high))
     return tuple(made)
