@@ -163,10 +163,13 @@ def test_options_that_cannot_be(fields, words):
 
 def test_lengths_are_medians_of_what_stays_active():
     networks = [
-        {"regime": "limit cycle", "transient": k, "state_period": 2 * k, "spike_period": k} for k in range(1, 8)
+        {"regime": "limit cycle", "transient": k, "state_period": 2 * k, "spike_period": k}
+        for k in range(1, 8)
     ]
     silent = {"regime": "quiescent (zero)", "transient": 99, "state_period": 1, "spike_period": 1}
-    lost = dict.fromkeys(("transient", "state_period", "spike_period")) | {"regime": "unresolved within the budget"}
+    lost = dict.fromkeys(("transient", "state_period", "spike_period")) | {
+        "regime": "unresolved within the budget"
+    }
     found = lengths([*networks, silent, lost, lost])
     assert (found["transient"].value, found["transient"].n) == (5, 9)
     assert found["state period"].value == 10
