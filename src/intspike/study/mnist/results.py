@@ -115,8 +115,7 @@ def growing(f: Findings) -> list[str]:
             start, worst = max(g.start for g in lines), max(g.worst for g in lines)
             made.append(
                 f"With {NAMES[m]}, spikes grow linearly from t = {start} on at the latest, at every number of bits: "
-                "no sum "
-                f"departs from its line by more than {100 * worst:.2f} %."
+                f"no sum departs from its line by more than {100 * worst:.2f} % of all spikes."
             )
         else:
             never = ", ".join(kind(b) for b, g in found.items() if g is None)

@@ -96,7 +96,7 @@ def lines_of_spikes(f: Findings) -> Table:
                 else [f"t = {found.start}", f"{found.slope:,.1f}", f"{100 * found.worst:.2f}"]
             )
             lines.append([NAMES[m], kind(r.cell.bits), *shown])
-    heads = ("network", "", "linear from", "spikes a timestep", "worst departure, %")
+    heads = ("network", "", "linear from", "spikes a timestep", "worst departure, % of all")
     return Table("Spikes behind the start-up", heads, lines)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from ..rows import Row
 from .cells import TimestepCell
 
-STEADY = 0.05  # how far a timestep behind the start-up may be from the mean of the last half
+TREND = 0.1  # by how much of their mean spikes a timestep may rise or fall behind the start-up
+WORST = 0.05  # how far their sum may be from its line, of all spikes
 FEWEST = 4  # timesteps that show a line
 
 
@@ -22,7 +23,7 @@ class Growth:
         start: first timestep behind the start-up.
         timesteps: the last one.
         slope, offset: of the line, in spikes a timestep and in spikes.
-        worst: largest |S(t) - line| / S(t) behind the start-up.
+        worst: largest |S(t) - line| / S(T) behind the start-up.
     """
 
     start: int
@@ -35,21 +36,22 @@ class Growth:
 def growth(per_step: Sequence[float]) -> Growth | None:
     """The line behind the start-up of spikes at each timestep.
 
-    The start-up ends with the first timestep from which on none differs from the mean of the last half by more than
-    5 %. None: it does not end early enough to leave four timesteps, so nothing is shown to be linear.
+    The start-up ends where, over the rest, at least half of all timesteps, spikes a timestep neither rise nor fall by
+    more than 10 % of their mean (they may alternate, as neurons under a constant input do) and their sum stays within
+    5 % of all spikes of its line. None: there is no such timestep, so nothing is shown to be linear.
     """
     each = np.asarray(per_step, np.float64)
-    if len(each) < FEWEST:
-        return None
-    steady = each[len(each) // 2 :].mean()
-    loud = np.flatnonzero(np.abs(each - steady) > STEADY * steady)
-    start = int(loud[-1]) + 2 if len(loud) else 1
-    if len(each) - start + 1 < FEWEST or not steady:
-        return None
-    t, total = np.arange(start, len(each) + 1), each.cumsum()[start - 1 :]
-    slope, offset = np.polyfit(t, total, 1)
-    worst = float(np.abs((offset + slope * t) / total - 1).max())
-    return Growth(start, len(each), float(slope), float(offset), worst)
+    count = len(each)
+    for start in range(1, count - max(FEWEST, (count + 1) // 2) + 2):
+        t, now, total = np.arange(start, count + 1), each[start - 1 :], each.cumsum()[start - 1 :]
+        if not now.any():
+            return None
+        trend = float(np.polyfit(t, now, 1)[0]) * (count - start)
+        slope, offset = (float(x) for x in np.polyfit(t, total, 1))
+        worst = float(np.abs(offset + slope * t - total).max() / total[-1])
+        if abs(trend) <= TREND * now.mean() and worst <= WORST:
+            return Growth(start, count, slope, offset, worst)
+    return None
 
 
 def spikes_per_step(r: Row[TimestepCell]) -> list[float]:

@@ -153,7 +153,7 @@ def growth_table(rows: Rows) -> Table:
                 f"{100 * found.worst:.2f}",
             )
             lines.append([r.name, *said])
-    heads = ("network", "linear from", "spikes a timestep", "offset, spikes", "worst departure, %")
+    heads = ("network", "linear from", "spikes a timestep", "offset, spikes", "worst departure, % of all")
     return Table("Spikes of a sample after t timesteps: a line behind the start-up", heads, lines)
 
 
