@@ -60,6 +60,7 @@ def test_every_spike_is_equal(fields: dict[str, object], timed: bool, tmp_path: 
 
 
 def test_a_norm_is_the_running_one(tmp_path: Path):
+    torch.manual_seed(0)
     made = nn.Network(torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2), nn.LIF())).eval()
     norm = made.layers[0].norm
     assert norm is not None

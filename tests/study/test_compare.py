@@ -394,6 +394,6 @@ def test_data_are_named_in_four_ways(place: Path, nets: Any, tmp_path: Path) -> 
     with pytest.raises(BadData, match="nowhere"):
         read_data(f"mnist={tmp_path / 'nowhere'}")
     for name in READERS:
-        if name not in ("fashion-mnist", "delayed-match", "fashion-rows"):
+        if name not in ("fashion-mnist", "delayed-match", "fashion-rows", "text-classification"):
             with pytest.raises(BadInput, match="does not travel with intspike"):
                 read_data(name)
