@@ -51,6 +51,14 @@ def test_a_name_stands_for_its_file_where_no_file_has_it(tmp_path, monkeypatch):
     assert pretrained.find(Path("else.intspike")) == Path("else.intspike")
 
 
+def test_a_word_that_is_neither_a_file_nor_a_name_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        BadInput, match=r"fashion-mnist-w2u3 must be a file or a network that travels.*fashion-mnist-w2u2"
+    ):
+        pretrained.find(Path("fashion-mnist-w2u3"))
+
+
 def test_an_unknown_name_is_refused():
     with pytest.raises(BadInput, match=r"no network 'fashion-mnist-w2u3' travels.*fashion-mnist-w2u2"):
         pretrained.load("fashion-mnist-w2u3")

@@ -108,8 +108,14 @@ def read_trace(path: Path | str) -> Trace:
     """
     path = Path(path)
     try:
-        if not path.is_file() or path.stat().st_size > MAX_BYTES:
-            raise BadData(f"{path} must be a trace of at most {MAX_BYTES:,} bytes")
+        if not path.is_file():
+            raise BadData(
+                f"{path} must be a trace, a text file, but there is none; intspike vectors writes one"
+            )
+        if path.stat().st_size > MAX_BYTES:
+            raise BadData(
+                f"{path} must be a trace of at most {MAX_BYTES:,} bytes, not {path.stat().st_size:,}"
+            )
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BadData(f"{path} must be a text file that can be read, but: {error}") from error

@@ -72,6 +72,18 @@ def load(name: str) -> Program:
 
 
 def find(path: Path) -> Path:
-    """Where a command finds a stored program: the path, or a network's file where there is only one of that name."""
-    known = networks().get(str(path))
-    return path if known is None or path.exists() else known.path
+    """Where a command finds a stored program: the path, or a network's file where there is only one of that name.
+
+    Raises:
+        BadInput: a word that is neither a file nor such a name.
+    """
+    known = networks()
+    if path.exists():
+        return path
+    if str(path) in known:
+        return known[str(path)].path
+    if path.name == str(path) and not path.suffix:
+        raise BadInput(
+            f"{path} must be a file or a network that travels with intspike; {did_you_mean(str(path), known)}"
+        )
+    return path
