@@ -16,7 +16,6 @@ from . import pretrained
 from .errors import BadInput, IntspikeError, did_you_mean
 from .study.check.command import check
 from .study.commands import app as study_app
-from .study.commands import search
 from .study.compare.command import compare
 from .study.demo.command import demo
 from .study.dynamics.command import app as dynamics_app
@@ -26,6 +25,7 @@ from .study.interchange.import_command import import_
 from .study.interchange.trace_commands import diff, vectors
 from .study.language.command import generate, tiny_language
 from .study.recipes import app as run_app
+from .study.search_command import search
 from .study.steps.commands import evaluate, train
 from .study.terminal import need_torch
 

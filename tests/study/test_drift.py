@@ -22,9 +22,10 @@ from intspike.study.drift.cells import PARTS, Asked, DriftCell, full_precision, 
 from intspike.study.drift.claims import CLAIMS, trends
 from intspike.study.drift.diagnostic import diagnostics
 from intspike.study.drift.options import Options
-from intspike.study.drift.study import Study, run
-from intspike.study.grid import Finished, cell_hash
+from intspike.study.drift.study import floors_of, run
+from intspike.study.grid import Finished, Store, cell_hash
 from intspike.study.rows import rows_of
+from intspike.study.runner import Study
 from intspike.study.watch import Watch
 
 BASE = DriftCell(
@@ -244,12 +245,12 @@ SMALL = Options(
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study[Options], Path]:
     out = tmp_path_factory.mktemp("drift")
     return run(SMALL, out), out
 
 
-def test_a_study_measures_every_network_against_full_precision(made: tuple[Study, Path]) -> None:
+def test_a_study_measures_every_network_against_full_precision(made: tuple[Study[Options], Path]) -> None:
     study, _ = made
     assert not study.failed
     for f in study.cells:
@@ -260,12 +261,12 @@ def test_a_study_measures_every_network_against_full_precision(made: tuple[Study
         if f.cell.integer:
             assert sum(c["compared"] for c in f.record["exact"]) > 0
             assert sum(c["mismatches"] for c in f.record["exact"]) == 0
-    (floor,) = study.floors
+    (floor,) = floors_of(study.cells, Store(made[1]))
     assert floor.pooled.emd > 0
     assert floor.names == ("seed 0", "seed 1")
 
 
-def test_what_is_written_holds_every_row(made: tuple[Study, Path]) -> None:
+def test_what_is_written_holds_every_row(made: tuple[Study[Options], Path]) -> None:
     study, out = made
     names = {r.name for r in rows_of(study.cells, DriftCell).values()}
     summary = json.loads((out / "summary.json").read_text())
@@ -278,7 +279,7 @@ def test_what_is_written_holds_every_row(made: tuple[Study, Path]) -> None:
     assert "</html>" in (out / "report.html").read_text()
 
 
-def test_the_same_command_computes_nothing_again(made: tuple[Study, Path]) -> None:
+def test_the_same_command_computes_nothing_again(made: tuple[Study[Options], Path]) -> None:
     study, out = made
     before = {p: p.stat().st_mtime_ns for p in (out / "cells").rglob("result.json")}
     said: list[str] = []

@@ -19,10 +19,11 @@ from intspike.study.models import build, load
 from intspike.study.neurons.cells import KINDS, ORDINARY, NeuronCell, grid
 from intspike.study.neurons.options import Options, cells_of
 from intspike.study.neurons.report import write_study_report
-from intspike.study.neurons.study import Study, run
+from intspike.study.neurons.study import run
 from intspike.study.neurons.tables import order, write_tables
 from intspike.study.neurons.work import with_neurons
 from intspike.study.rows import rows_of
+from intspike.study.runner import Study
 
 BASE = NeuronCell(
     neuron="", spikes=4, timesteps=1, bits=None, beta=0.5, seed=0, dataset="fashion-mnist", data="",
@@ -56,14 +57,14 @@ def test_every_kind_replaces_all_neurons_of_a_network():
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study[Options], Path]:
     out = tmp_path_factory.mktemp("neurons")
     return run(SMALL, out), out
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_every_cell_is_exact_and_counted(made: tuple[Study, Path]):
+def test_every_cell_is_exact_and_counted(made: tuple[Study[Options], Path]):
     study, _ = made
     assert not study.failed
     for f in study.cells:
@@ -87,7 +88,7 @@ def test_every_cell_is_exact_and_counted(made: tuple[Study, Path]):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_what_is_written_holds_every_network(made: tuple[Study, Path]):
+def test_what_is_written_holds_every_network(made: tuple[Study[Options], Path]):
     study, out = made
     summary = json.loads((out / "summary.json").read_text())
     names = {line["name"] for line in summary}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +19,7 @@ from .watch import Watch
 
 if TYPE_CHECKING:
     from .report.content import Table
+    from .runner import Study
 
 
 N = TypeVar("N")
@@ -71,6 +73,22 @@ def numbers(text: str, option: str, kind: Callable[[str], N], example: str = "8,
         return tuple(kind(x) for x in text.split(",")) if text else ()
     except ValueError:
         raise BadInput(f"--{option} must be numbers with commas, such as {example}, not {text!r}") from None
+
+
+def run_shown(console: Console, run: Callable[[Watch], Study[Any]], folder: Path) -> None:
+    """Run a study under progress bars, then show its tables and say where the rest lies.
+
+    Args:
+        folder: where tables and report are written.
+    """
+    try:
+        with Bars(console) as watch:
+            study = run(watch)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    for table in study.tables:
+        console.print(drawn(table))
+    console.print(closing(len(study.cells), len(study.failed), folder), soft_wrap=True)
 
 
 def closing(cells: int, failed: int, folder: Path) -> str:

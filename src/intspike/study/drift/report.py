@@ -11,6 +11,7 @@ from ..environment import this_study
 from ..grid import Finished
 from ..report import Page, Section, write_report
 from ..rows import rows_of
+from ..written import failed_section
 from . import figures, tables
 from .cells import DriftCell
 from .claims import CLAIMS, trends
@@ -70,12 +71,7 @@ def page_of(finished: Sequence[Finished], floors: Sequence[FiringReport], option
     made.append(
         Section("networks", "Every network", "Pooled over all neurons.", tables=[tables.details(rows)])
     )
-    if any(r.failed for r in rows.values()):
-        made.append(
-            Section(
-                "failed", "Failed", "--retry-failed computes these again.", tables=[tables.failures(rows)]
-            )
-        )
+    made += failed_section(rows)
     made.append(this_study(options.command(), finished))
     cell = next(iter(rows.values())).cell
     return Page(

@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from safetensors.numpy import load as load_arrays
 
 from ...measure import FiringReport, firing_report
-from ..folder import clear_disk_errors
-from ..grid import Finished, Store, run_cells
+from ..grid import Finished, Store
+from ..rows import rows_of
+from ..runner import Computing, Study, Written, run_study
 from ..watch import Watch
 from .cells import DriftCell
 from .options import Options, cells_of
 from .work import FIRING, compute
-
-
-@dataclass(frozen=True)
-class Study:
-    """A finished study.
-
-    Attributes:
-        options: what was asked for.
-        cells: one entry a cell of the grid.
-        floors: firing of full-precision networks of two seeds, for every pair: the noise floor of the EMD.
-        summary: as in summary.json.
-    """
-
-    options: Options
-    cells: Sequence[Finished]
-    floors: Sequence[FiringReport]
-    summary: Sequence[Mapping[str, Any]]
-
-    @property
-    def failed(self) -> list[Finished]:
-        return [c for c in self.cells if c.status == "failed"]
 
 
 def run(
@@ -46,40 +25,34 @@ def run(
     out: Path,
     *,
     tables: Path | None = None,
-    backend: str = "loky",
-    jobs: int = 1,
-    address: str | None = None,
-    retry_failed: bool = False,
-    wait: bool = False,
     watch: Watch | None = None,
-) -> Study:
+    **computing: Unpack[Computing],
+) -> Study[Options]:
     """Compute the cells that are not there yet, then write tables, summary and report of all of them.
 
     Args:
-        out: the study's folder.
-        tables: where tables, summary and report are written, if not there.
-        (the others are those of `grid.run_cells`)
+        (those of `run_study` and `grid.run_cells`)
 
     Raises:
         BadInput, BadData: options, data, model or folder cannot be used.
     """
-    from .report import write_study_report
-    from .tables import write_tables
-
     cells, where = cells_of(options)
-    with clear_disk_errors(out):
-        finished = run_cells(
-            cells, partial(compute, where=where), out, backend=backend, jobs=jobs, address=address,
-            retry_failed=retry_failed, wait=wait, record=options.to_dict(), watch=watch,
-        )  # fmt: skip
-        floors = floors_of(finished, Store(out))
-        summary = write_tables(finished, floors, options, tables or out)
-        write_study_report(finished, floors, options, tables or out)
-    return Study(options, finished, floors, summary)
+    work, write = partial(compute, where=where), partial(_write, options=options)
+    return run_study(options, cells, work, write, out, tables, options.to_dict(), watch, **computing)
+
+
+def _write(finished: Sequence[Finished], store: Store, folder: Path, options: Options) -> Written:
+    from .report import write_study_report
+    from .tables import tables, write_tables
+
+    floors = floors_of(finished, store)
+    summary = write_tables(finished, floors, options, folder)
+    write_study_report(finished, floors, options, folder)
+    return Written(tables(rows_of(finished, DriftCell), floors, options), summary)
 
 
 def floors_of(finished: Sequence[Finished], store: Store) -> list[FiringReport]:
-    """Firing of every two full-precision networks, which differ in their seed alone."""
+    """Firing of every two full-precision networks, which differ in their seed alone: the noise floor of the EMD."""
     full: dict[int, tuple[Any, int]] = {}
     for f in finished:
         if not isinstance(f.cell, DriftCell) or f.cell.scheme != "fp" or f.record is None:

@@ -9,12 +9,11 @@ from typing import Any
 
 from ...measure import FiringReport, Interval, mean_interval
 from ..claims import Trend, verdicts
-from ..folder import write_csv, write_json, write_text
 from ..grid import Finished
 from ..report.content import Table
 from ..report.style import size
-from ..report.tables import markdown
 from ..rows import Row, interval_text, mean_of, rows_of
+from ..written import accuracy_line, cell_line, failures, summary_line, write_study
 from .cells import STATES, WEIGHTS, DriftCell
 from .claims import CLAIMS, Rows, trends
 from .diagnostic import MEASURES, Diagnostic, diagnostics
@@ -178,12 +177,6 @@ def diagnostic_table(found: Sequence[Diagnostic]) -> Table:
     return Table("Spearman correlation with the accuracy lost [95 % interval]", heads, lines)
 
 
-def failures(rows: Rows) -> Table:
-    """Cells that could not be computed, and why."""
-    lines = [[f"{r.name} seed {s}", why] for r in rows.values() for s, why in r.failed.items()]
-    return Table("Failed", ("network", "reason"), lines)
-
-
 def notes(rows: Rows, options: Options) -> list[str]:
     """What a reader must know."""
     cell = next(iter(rows.values())).cell
@@ -212,17 +205,7 @@ def summary_of(
     made: list[dict[str, Any]] = []
 
     def add(name: str, i: Interval, goal: str | None = None) -> None:
-        made.append(
-            {
-                "name": name,
-                "value": i.value,
-                "low": i.low,
-                "high": i.high,
-                "n": i.n,
-                "goal": goal,
-                "command": command,
-            }
-        )
+        made.append(summary_line(name, i, command, goal))
 
     for r in rows.values():
         if r.interval is not None:
@@ -250,31 +233,21 @@ def write_tables(
     rows = rows_of(finished, DriftCell)
     found, told = trends(rows), diagnostics(rows)
     summary = summary_of(rows, found, told, options)
-    parts = [f"`{options.command()}`", *notes(rows, options), *map(markdown, tables(rows, floors, options))]
+    parts = [*notes(rows, options), *tables(rows, floors, options)]
     for claim in CLAIMS:
         if any(t.claim == claim for t in found):
-            parts += [markdown(claim_table(found, claim)), f"This claim {verdicts(found, claim)}."]
+            parts += [claim_table(found, claim), f"This claim {verdicts(found, claim)}."]
     if told:
-        parts.append(markdown(diagnostic_table(told)))
-    parts.append(markdown(details(rows)))
-    if any(r.failed for r in rows.values()):
-        parts.append(markdown(failures(rows)))
-    write_text(out / "table.md", "\n\n".join(parts) + "\n")
-    write_csv(out / "table.csv", [_line(r) for r in rows.values()])
-    write_csv(out / "cells.csv", [_cell_line(f) for f in finished])
-    write_json(out / "summary.json", summary)
+        parts.append(diagnostic_table(told))
+    parts += [details(rows), *failures(rows)]
+    lines = [_line(r) for r in rows.values()]
+    write_study(out, options.command(), parts, lines, [_cell_line(f) for f in finished], summary)
     return summary
 
 
 def _line(r: Row[DriftCell]) -> dict[str, Any]:
-    i = r.interval
     return {
-        "name": r.name,
-        "accuracy": None if i is None else round(i.value, 4),
-        "low": None if i is None or i.low is None else round(i.low, 4),
-        "high": None if i is None or i.high is None else round(i.high, 4),
-        "seeds": len(r.done),
-        "failed": len(r.failed),
+        **accuracy_line(r),
         **{m: r.drift(m) for m in ("emd", "paired_distance", "newly_dead", "correlation")},
         "synops_change": r.synops_change,
         "integers_compared": r.compared if r.cell.integer else None,
@@ -284,17 +257,9 @@ def _line(r: Row[DriftCell]) -> dict[str, Any]:
 
 def _cell_line(f: Finished) -> dict[str, Any]:
     assert isinstance(f.cell, DriftCell)
-    record = f.record or {}
-    pooled = record.get("drift", {}).get("pooled", {})
-    return {
-        "hash": f.hash,
-        "status": f.status,
-        **asdict(f.cell),
-        **{k: record.get(k) for k in ("accuracy", "correct", "n")},
-        **{k: pooled.get(k) for k in ("emd", "paired_distance", "newly_dead", "correlation")},
-        "seconds": f.seconds,
-        "reason": f.reason,
-    }
+    pooled = (f.record or {}).get("drift", {}).get("pooled", {})
+    drift = {k: pooled.get(k) for k in ("emd", "paired_distance", "newly_dead", "correlation")}
+    return cell_line(f, asdict(f.cell), drift)
 
 
 def _three(r: Row[DriftCell] | None) -> str:

@@ -87,10 +87,10 @@ class NeuronCell:
         return self.bits is not None
 
     def config(self) -> QuantConfig:
-        """How it is quantized."""
+        """How it is quantized; the levels are finest at the threshold, so that they can reach far below rest."""
         if self.bits is None:
             return QuantConfig()
-        return QuantConfig(weight_of(self.bits), ThresholdCentred(self.bits))
+        return QuantConfig(weight_of(self.bits), ThresholdCentred(self.bits, spacing="compander"))
 
 
 def grid(

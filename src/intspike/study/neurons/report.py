@@ -10,6 +10,7 @@ from ..environment import this_study
 from ..grid import Finished
 from ..report import Page, Section, write_report
 from ..rows import rows_of
+from ..written import failed_section
 from . import figures, tables
 from .cells import NeuronCell
 from .options import Options
@@ -47,10 +48,7 @@ def page_of(finished: Sequence[Finished], options: Options) -> Page:
     if drifts:
         look = "Each quantized network against the one in full precision that it starts from."
         made.append(Section("drift", "Drift after quantization", look, tables=drifts))
-    if any(r.failed for r in rows.values()):
-        made.append(
-            Section("failed", "Failed", "The same command repeats them.", tables=[tables.failures(rows)])
-        )
+    made += failed_section(rows)
     made.append(this_study(options.command(), finished))
     cell = next(iter(rows.values())).cell
     found = tables.order(rows)

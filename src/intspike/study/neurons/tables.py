@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,12 @@ import numpy as np
 
 from ...measure import Interval, mean_interval, paired_interval
 from ..claims import Trend
-from ..folder import write_csv, write_json, write_text
 from ..grid import Finished
 from ..networks import right_of
 from ..report.content import Table
 from ..report.style import short, size
-from ..report.tables import markdown
 from ..rows import Row, interval_text, mean_of, rows_of
+from ..written import accuracy_line, cell_line, failures, summary_line, write_study
 from .cells import NeuronCell
 from .options import Options
 from .work import TABLE
@@ -140,12 +140,6 @@ def statistics(rows: Rows) -> list[Table]:
     ]
 
 
-def failures(rows: Rows) -> Table:
-    """Why cells failed."""
-    lines = [[f"{r.name} seed {seed}", why] for r in rows.values() for seed, why in r.failed.items()]
-    return Table("Failed cells", ("cell", "why"), lines)
-
-
 def notes(rows: Rows, options: Options) -> list[str]:
     """What the numbers are of."""
     done = [r for r in rows.values() if r.done]
@@ -160,7 +154,8 @@ def notes(rows: Rows, options: Options) -> list[str]:
         "Spikes are those that are sent, without shifts; operations are additions of the unfolded program. Energy is "
         f"exact counts times the table {TABLE}: an estimate of a machine, in floating point for full precision.",
         "Quantized networks go on from full precision for as many epochs, with weights and membrane potentials of so "
-        "many bits, threshold-centred and stored after reset. Both forms, integers and binary spikes, are compared in "
+        "many bits, threshold-centred, finest at the threshold (compander), reaching as far below rest as training samples "
+        "ask for, and stored after reset. Both forms, integers and binary spikes, are compared in "
         "torch and in two engines.",
     ]
 
@@ -170,9 +165,7 @@ def summary_of(rows: Rows, options: Options) -> list[dict[str, Any]]:
     command = options.command()
 
     def line(name: str, i: Interval) -> dict[str, Any]:
-        return {
-            "name": name, "value": i.value, "low": i.low, "high": i.high, "n": i.n, "goal": None, "command": command,
-        }  # fmt: skip
+        return summary_line(name, i, command)
 
     made: list[dict[str, Any]] = []
     for r in rows.values():
@@ -195,34 +188,25 @@ def write_tables(finished: Sequence[Finished], options: Options, out: Path) -> l
     """table.md, table.csv (a line a row), cells.csv (a line a cell) and summary.json; returns the summary."""
     rows = rows_of(finished, NeuronCell)
     summary = summary_of(rows, options)
-    parts = [f"`{options.command()}`", *notes(rows, options), *map(markdown, tables(rows))]
-    if any(r.failed for r in rows.values()):
-        parts.append(markdown(failures(rows)))
-    write_text(out / "table.md", "\n\n".join(parts) + "\n")
-    write_csv(out / "table.csv", [_line(r) for r in rows.values() if r.done])
-    write_csv(out / "cells.csv", [_cell_line(f) for f in finished])
-    write_json(out / "summary.json", summary)
+    parts = [*notes(rows, options), *tables(rows), *failures(rows)]
+    lines = [_line(r) for r in rows.values()]
+    write_study(out, options.command(), parts, lines, [_cell_line(f) for f in finished], summary)
     return summary
 
 
 def _line(r: Row[NeuronCell]) -> dict[str, Any]:
-    i = r.interval
-    assert i is not None
     return {
-        "name": r.name, "neuron": r.cell.neuron, "bits": r.cell.bits, "timesteps": r.cell.timesteps,
-        "substeps": r.cell.substeps, "accuracy": i.value, "low": i.low, "high": i.high, "seeds": len(r.done),
-        "spikes": mean_of_record(r, "spikes"), "synops": mean_of_record(r, "synops"), "energy_pJ": energy_of(r),
-        "size_bits": r.bits, "emd": r.drift("emd"), "paired_distance": r.drift("paired_distance"),
+        **accuracy_line(r), "neuron": r.cell.neuron, "bits": r.cell.bits, "timesteps": r.cell.timesteps,
+        "substeps": r.cell.substeps, "spikes": mean_of_record(r, "spikes"), "synops": mean_of_record(r, "synops"),
+        "energy_pJ": energy_of(r), "packed_bits": r.bits, "emd": r.drift("emd"),
+        "paired_distance": r.drift("paired_distance"),
     }  # fmt: skip
 
 
 def _cell_line(f: Finished) -> dict[str, Any]:
-    cell, record = f.cell, f.record or {}
-    assert isinstance(cell, NeuronCell)
+    assert isinstance(f.cell, NeuronCell)
+    record = f.record or {}
     energy = record.get("energy")
-    return {
-        "row": cell.row, "seed": cell.seed, "status": f.status, "timesteps": cell.timesteps, "substeps": cell.substeps,
-        "accuracy": record.get("accuracy"), "n": record.get("n"), "spikes": record.get("spikes"),
-        "synops": record.get("synops"), "energy_pJ": None if energy is None else energy["per_inference"]["value"],
-        "seconds": round(f.seconds, 1), "reason": f.reason,
-    }  # fmt: skip
+    measured = {"spikes": record.get("spikes"), "synops": record.get("synops")}
+    joules = None if energy is None else energy["per_inference"]["value"]
+    return cell_line(f, asdict(f.cell), {**measured, "energy_pJ": joules})

@@ -26,7 +26,7 @@ from ...train.history import history_to_dict
 from ..grid import Outcome
 from ..models import Where, augmentation, build
 from ..models import load as load_data
-from ..networks import NETWORK, PROGRAM, parameters, proved, tested
+from ..networks import NETWORK, PROGRAM, parameters, proved, reaching, tested
 from ..splits import few, split
 from .cells import KINDS, NeuronCell
 
@@ -50,7 +50,8 @@ def compute(cell: NeuronCell, files: Mapping[str, bytes], where: Where) -> Outco
     net, before = with_neurons(build(where, dataset), cell), None
     if cell.bits is not None:
         net.load_state_dict(load_tensors(files[NETWORK]))
-        before, net = net, quantize(net, cell.config())
+        config = reaching(net, cell.config(), dataset, cell.timesteps, cell.seed)
+        before, net = net, quantize(net, config)
     net = train.fit(
         net,
         dataset,

@@ -10,6 +10,7 @@ from ..environment import this_study
 from ..grid import Finished
 from ..report import Page, Section, write_report
 from ..rows import interval_text
+from ..written import failed_section
 from . import clipping, drifted, figures, pairs, tables
 from .notes import notes
 from .options import Options
@@ -86,12 +87,7 @@ def page_of(finished: Sequence[Finished], options: Options) -> Page:
         made.append(
             Section("drift", "Firing drift", drifted.LOOK, figures.drift(rows), tables=drift, legend=True)
         )
-    if any(r.failed for r in rows.values()):
-        made.append(
-            Section(
-                "failed", "Failed", "--retry-failed computes these again.", tables=[tables.failures(rows)]
-            )
-        )
+    made += failed_section(rows)
     made.append(this_study(options.command(), finished))
     name = next(iter(rows.values())).cell.dataset
     return Page(f"SQUAT on {name}", summary, made, figures.KINDS, notes(finished, rows, options))

@@ -9,12 +9,11 @@ from typing import Any
 
 from ...measure import Interval
 from ..claims import Trend, verdicts
-from ..folder import write_csv, write_json, write_text
 from ..grid import Finished
 from ..report.content import Table
 from ..report.style import size
-from ..report.tables import markdown
 from ..rows import interval_text
+from ..written import accuracy_line, cell_line, failures, summary_line, write_study
 from . import clipping, drifted, pairs
 from .cells import SPACINGS, Scheme, SquatCell
 from .goals import ACCURACY, GAP, goal_of
@@ -111,29 +110,13 @@ def trend_table(found: Sequence[Trend], claim: str) -> Table:
     )
 
 
-def failures(rows: Mapping[str, Row]) -> Table:
-    """Cells that could not be computed, and why."""
-    made = [[f"{r.name} seed {s}", why] for r in rows.values() for s, why in r.failed.items()]
-    return Table("Failed", ("network", "reason"), made)
-
-
 def summary_of(rows: Mapping[str, Row], found: Sequence[Trend], options: Options) -> list[dict[str, Any]]:
     """The summary: accuracies in per cent, distances from full precision at equal epochs and claims in points."""
     command = options.command()
     made: list[dict[str, Any]] = []
 
     def add(name: str, i: Interval, goal: str | None) -> None:
-        made.append(
-            {
-                "name": name,
-                "value": i.value,
-                "low": i.low,
-                "high": i.high,
-                "n": i.n,
-                "goal": goal,
-                "command": command,
-            }
-        )
+        made.append(summary_line(name, i, command, goal))
 
     for r in rows.values():
         if r.interval is not None:
@@ -153,29 +136,19 @@ def write_tables(finished: Sequence[Finished], options: Options, out: Path) -> l
     rows = rows_of(finished)
     found = trends(rows)
     summary = summary_of(rows, found, options)
-    parts = [f"`{options.command()}`", *notes(finished, rows, options), *map(markdown, tables(rows, options))]
+    parts = [*notes(finished, rows, options), *tables(rows, options)]
     for claim in CLAIMS:
         if any(t.claim == claim for t in found):
-            parts += [markdown(trend_table(found, claim)), f"This claim {verdicts(found, claim)}."]
-    parts += [markdown(details(rows)), *map(markdown, drifted.table(rows))]
-    if any(r.failed for r in rows.values()):
-        parts.append(markdown(failures(rows)))
-    write_text(out / "table.md", "\n\n".join(parts) + "\n")
-    write_csv(out / "table.csv", [_line(r) for r in rows.values()])
-    write_csv(out / "cells.csv", [_cell_line(f) for f in finished])
-    write_json(out / "summary.json", summary)
+            parts += [trend_table(found, claim), f"This claim {verdicts(found, claim)}."]
+    parts += [details(rows), *drifted.table(rows), *failures(rows)]
+    lines = [_line(r) for r in rows.values()]
+    write_study(out, options.command(), parts, lines, [_cell_line(f) for f in finished], summary)
     return summary
 
 
 def _line(r: Row) -> dict[str, Any]:
-    i = r.interval
     return {
-        "name": r.name,
-        "accuracy": None if i is None else round(i.value, 4),
-        "low": None if i is None or i.low is None else round(i.low, 4),
-        "high": None if i is None or i.high is None else round(i.high, 4),
-        "seeds": len(r.done),
-        "failed": len(r.failed),
+        **accuracy_line(r),
         "paper": printed(r),
         "integers_compared": r.compared if r.cell.integer else None,
         "packed_bits": r.bits,
@@ -186,13 +159,4 @@ def _line(r: Row) -> dict[str, Any]:
 
 
 def _cell_line(f: Finished) -> dict[str, Any]:
-    record = f.record or {}
-    measured = {k: record.get(k) for k in ("accuracy", "correct", "n")}
-    return {
-        "hash": f.hash,
-        "status": f.status,
-        **asdict(f.cell),  # type: ignore[call-overload]
-        **measured,
-        "seconds": f.seconds,
-        "reason": f.reason,
-    }  # type: ignore[call-overload]
+    return cell_line(f, asdict(f.cell), {})  # type: ignore[call-overload]

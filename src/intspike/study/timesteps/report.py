@@ -9,6 +9,7 @@ from ..environment import this_study
 from ..grid import Finished
 from ..report import Page, Section, write_report
 from ..rows import rows_of
+from ..written import failed_section
 from . import figures, tables
 from .cells import TimestepCell
 from .options import Options
@@ -61,10 +62,7 @@ def page_of(finished: Sequence[Finished], latency: Latencies, options: Options) 
             tables=[tables.growth_table(rows)],
         ),
     ]
-    if any(r.failed for r in rows.values()):
-        made.append(
-            Section("failed", "Failed", "The same command repeats them.", tables=[tables.failures(rows)])
-        )
+    made += failed_section(rows)
     made.append(this_study(options.command(), finished))
     cell = next(iter(rows.values())).cell
     said = tables.recommendations(found, options.within)

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
-from ..folder import clear_disk_errors
-from ..grid import Finished, Store, run_cells
+from ...data import Split
+from ..grid import Finished, Store
+from ..rows import rows_of
+from ..runner import Computing, Study, Written, run_study
 from ..watch import Watch
+from .cells import TimestepCell
 from .options import Options, cells_of
 from .work import compute, samples_of
-
-
-@dataclass(frozen=True)
-class Study:
-    """A finished study.
-
-    Attributes:
-        options: what was asked for.
-        cells: one entry a cell of the grid.
-        latency: milliseconds by row and T, of the native engine.
-        summary: as in summary.json.
-    """
-
-    options: Options
-    cells: Sequence[Finished]
-    latency: Mapping[str, Mapping[str, Any]]
-    summary: Sequence[Mapping[str, Any]]
-
-    @property
-    def failed(self) -> list[Finished]:
-        return [c for c in self.cells if c.status == "failed"]
 
 
 def run(
@@ -41,35 +22,33 @@ def run(
     out: Path,
     *,
     tables: Path | None = None,
-    backend: str = "loky",
-    jobs: int = 1,
-    address: str | None = None,
-    retry_failed: bool = False,
-    wait: bool = False,
     watch: Watch | None = None,
-) -> Study:
+    **computing: Unpack[Computing],
+) -> Study[Options]:
     """Compute the cells that are not there yet, time their programs, then write tables, summary and report of all.
 
     Args:
-        out: the study's folder.
-        tables: where tables, summary and report are written, if not there.
-        (the others are those of `grid.run_cells`)
+        (those of `run_study` and `grid.run_cells`)
 
     Raises:
         BadInput, BadData: options, data, model or folder cannot be used.
     """
-    from .latency import measured
-    from .report import write_study_report
-    from .written import write_tables
-
     cells, where = cells_of(options)
     told = watch or Watch()
-    with clear_disk_errors(out):
-        finished = run_cells(
-            cells, partial(compute, where=where), out, backend=backend, jobs=jobs, address=address,
-            retry_failed=retry_failed, wait=wait, record=options.to_dict(), watch=told,
-        )  # fmt: skip
-        latency = measured(finished, Store(out), samples_of(cells[0], where).test, out, told)
-        summary = write_tables(finished, latency, options, tables or out)
-        write_study_report(finished, latency, options, tables or out)
-    return Study(options, finished, latency, summary)
+    write = partial(_write, options=options, test=samples_of(cells[0], where).test, watch=told)
+    work = partial(compute, where=where)
+    return run_study(options, cells, work, write, out, tables, options.to_dict(), told, **computing)
+
+
+def _write(
+    finished: Sequence[Finished], store: Store, folder: Path, options: Options, test: Split, watch: Watch
+) -> Written:
+    from .latency import measured
+    from .report import write_study_report
+    from .tables import tables
+    from .written import write_tables
+
+    latency = measured(finished, store, test, store.path, watch)
+    summary = write_tables(finished, latency, options, folder)
+    write_study_report(finished, latency, options, folder)
+    return Written(tables(rows_of(finished, TimestepCell), latency, options)[:2], summary)

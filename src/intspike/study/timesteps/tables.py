@@ -181,12 +181,6 @@ def exit_table(found: Sequence[Exit], options: Options) -> Table:
     return Table(f"Early exit, at most {options.exit:g} points lost on validation samples", heads, lines)
 
 
-def failures(rows: Rows) -> Table:
-    """Cells that could not be computed, and why."""
-    lines = [[f"{r.name} seed {s}", why] for r in rows.values() for s, why in r.failed.items()]
-    return Table("Failed", ("network", "reason"), lines)
-
-
 def notes(rows: Rows, options: Options) -> list[str]:
     """What a reader must know."""
     cell = next(iter(rows.values())).cell

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ...measure import Interval
-from ..folder import write_csv, write_json, write_text
 from ..grid import Finished
-from ..report.tables import markdown
 from ..rows import Row, rows_of
+from ..written import cell_line, failures, summary_line, write_study
 from .cells import TimestepCell
 from .options import Options
 from .saturation import Rows, chosen_exits, saturations, spiking
-from .tables import Latencies, accuracy_at, failures, mean_at, notes, recommendations, spikes, tables
+from .tables import Latencies, accuracy_at, mean_at, notes, recommendations, spikes, tables
 
 
 def summary_of(rows: Rows, options: Options) -> list[dict[str, Any]]:
@@ -24,17 +23,7 @@ def summary_of(rows: Rows, options: Options) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
 
     def add(name: str, i: Interval) -> None:
-        made.append(
-            {
-                "name": name,
-                "value": i.value,
-                "low": i.low,
-                "high": i.high,
-                "n": i.n,
-                "goal": None,
-                "command": command,
-            }
-        )
+        made.append(summary_line(name, i, command))
 
     for r in rows.values():
         if r.interval is not None and not r.cell.trained:
@@ -59,20 +48,13 @@ def write_tables(
     rows = rows_of(finished, TimestepCell)
     summary = summary_of(rows, options)
     parts = [
-        f"`{options.command()}`",
         *notes(rows, options),
         *recommendations(saturations(rows, options.within), options.within),
-        *map(markdown, tables(rows, latency, options)),
+        *tables(rows, latency, options),
+        *failures(rows),
     ]
-    if any(r.failed for r in rows.values()):
-        parts.append(markdown(failures(rows)))
-    write_text(out / "table.md", "\n\n".join(parts) + "\n")
-    write_csv(
-        out / "table.csv",
-        [_line(r, t, latency) for r in spiking(rows).values() if r.done for t in options.timesteps],
-    )
-    write_csv(out / "cells.csv", [_cell_line(f) for f in finished])
-    write_json(out / "summary.json", summary)
+    lines = [_line(r, t, latency) for r in spiking(rows).values() if r.done for t in options.timesteps]
+    write_study(out, options.command(), parts, lines, [_cell_line(f) for f in finished], summary)
     return summary
 
 
@@ -96,13 +78,5 @@ def _line(r: Row[TimestepCell], t: int, latency: Latencies) -> dict[str, Any]:
 
 def _cell_line(f: Finished) -> dict[str, Any]:
     assert isinstance(f.cell, TimestepCell)
-    record = f.record or {}
     fields = {k: " ".join(map(str, v)) if isinstance(v, tuple) else v for k, v in asdict(f.cell).items()}
-    return {
-        "hash": f.hash,
-        "status": f.status,
-        **fields,
-        **{k: record.get(k) for k in ("accuracy", "correct", "n")},
-        "seconds": f.seconds,
-        "reason": f.reason,
-    }
+    return cell_line(f, fields, {})

@@ -1,0 +1,103 @@
+"""`intspike study squat`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .. import arguments
+from ..terminal import need_torch, numbers, run_shown
+
+console = Console()
+
+
+def squat(
+    context: typer.Context,
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="fashion-mnist, delayed-match, fashion-rows, spoken-digits, events, shd, dvs-gesture"
+        ),
+    ] = "fashion-mnist",
+    seeds: arguments.Seeds = 3,
+    epochs: arguments.Epochs = 4,
+    bits: Annotated[str, typer.Option(help="of weights and states, 1..8")] = "8,4,2",
+    pairs: Annotated[
+        str | None, typer.Option(help="weight-state bits in place of the grid: 3-5,2-1 or 1,2,4x1,2,3")
+    ] = None,
+    ranges: Annotated[
+        str | None,
+        typer.Option(help="the clipping study in place of the grid: thresholds such as 1.5,2,4,10"),
+    ] = None,
+    codec: arguments.Codec = "after-reset",
+    weights: Annotated[str, typer.Option(help="uniform or lq-net, of 2..6 bits")] = "uniform",
+    gradient: Annotated[
+        str, typer.Option(help="where that of states stops: block-saturated, block-ends or pass (nowhere)")
+    ] = "block-saturated",
+    subset: arguments.Subset = None,
+    folds: Annotated[
+        int | None, typer.Option(help="cross-validate: seed s is tested on fold s of so many")
+    ] = None,
+    timesteps: Annotated[int | None, typer.Option(help="T in training (default: the data set's)")] = None,
+    test_timesteps: Annotated[
+        int | None, typer.Option(help="T in the test (default: the data set's)")
+    ] = None,
+    batch_size: arguments.BatchSize = 50,
+    learning_rate: arguments.LearningRate = 3e-3,
+    quantized_learning_rate: arguments.QuantizedLearningRate = 2e-3,
+    beta: Annotated[float | None, typer.Option(help="leak of all neurons (default: the data set's)")] = None,
+    loss: Annotated[str | None, typer.Option(help="counts, steps or mse (default: the data set's)")] = None,
+    data: arguments.Data = None,
+    model: Annotated[
+        str | None, typer.Option(help="your model in place of the paper's, module:function")
+    ] = None,
+    jobs: arguments.Jobs = 1,
+    backend: arguments.Backend = "loky",
+    address: arguments.Address = None,
+    out: arguments.Out = Path("runs/squat"),
+    tables: arguments.Tables = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="take the options of the folder's last study")
+    ] = False,
+    retry_failed: arguments.RetryFailed = False,
+    wait: arguments.Wait = False,
+) -> None:
+    """Weights, membrane potentials and both at few bits, after training and in training, beside the paper's numbers.
+
+    Finished cells are kept and never computed again, whatever stops the study: the same command goes on.
+    """
+    need_torch()
+    from .clipping import parse_ranges
+    from .options import Options, recall
+    from .pairs import parse_pairs
+    from .study import run
+
+    given: dict[str, Any] = {
+        "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": numbers(bits, "bits", int),
+        "pairs": () if pairs is None else parse_pairs(pairs),
+        "ranges": () if ranges is None else parse_ranges(ranges), "codec": codec, "weights": weights,
+        "gradient": gradient, "subset": subset, "folds": folds, "timesteps": timesteps,
+        "test_timesteps": test_timesteps, "batch_size": batch_size, "learning_rate": learning_rate,
+        "quantized_learning_rate": quantized_learning_rate, "beta": beta, "loss": loss, "data": data, "model": model,
+    }  # fmt: skip
+    if resume:
+        said = {name: value for name, value in given.items() if _on_command_line(context, name)}
+        options = recall(out, said)
+    else:
+        options = Options(**given)
+    run_shown(
+        console,
+        lambda watch: run(
+            options, out, tables=tables, watch=watch, backend=backend, jobs=jobs, address=address,
+            retry_failed=retry_failed, wait=wait,
+        ),
+        tables or out,
+    )  # fmt: skip
+
+
+def _on_command_line(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
