@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
-import os
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -256,16 +254,3 @@ def test_the_decay_page_states_what_the_figure_computes():
         assert f"| {name} | {' | '.join(ends)} |" in text
     lowest = abs(made.theirs(2).levels).min()
     assert f"{lowest:.3f} of the threshold" in text
-
-
-# ---------------------------------------------------------------- the site
-
-
-def test_the_site_builds_strictly(tmp_path: Path):
-    pytest.importorskip("mkdocs", reason="install the extra [docs]")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")],
-        cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "site" / "figures" / "decay.svg").exists()
