@@ -140,7 +140,7 @@ def test_unquantized_networks_have_a_form_to_count():
         (["--bits", "fp32,9"], "--bits has no '9'"),
         (["--beta", "1.5"], "--beta must be a number in 0..1, not 1.5"),
         (["--dataset", "imagenet"], "the neuron study has no data set 'imagenet'"),
-        (["--subset", "1"], "at least two validation samples"),
+        (["--subset", "1"], "at least 2 validation samples"),
     ],
 )
 def test_mistakes_get_one_clear_line(words: list[str], message: str, tmp_path: Path):

@@ -238,7 +238,7 @@ def test_what_is_written_holds_every_network(made: tuple[Study[Options], Path]) 
         (["--bits", "4,4"], "--bits must be different words"),
         (["--within", "-1"], "--within must be points of accuracy in 0..100, not -1"),
         (["--dataset", "imagenet"], "the timestep study has no data set 'imagenet'"),
-        (["--subset", "1"], "at least two validation samples"),
+        (["--subset", "1"], "at least 2 validation samples"),
     ],
 )
 def test_mistakes_get_one_clear_line(words: list[str], message: str, tmp_path: Path) -> None:

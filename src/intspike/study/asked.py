@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
+from ..errors import BadInput, did_you_mean
 from . import custom
+
+LIMITS = {
+    "seeds": (1, 1000),
+    "epochs": (1, 10000),
+    "batch_size": (1, 10000),
+    "timesteps": (1, 1000),
+    "test_timesteps": (1, 1000),
+    "subset": (1, 10**9),
+    "folds": (2, 10**9),
+    "spikes": (1, 15),
+}
+
+
+def check_training(options: Any) -> None:
+    """Check the numbers that every study's trainings have.
+
+    Args:
+        options: a dataclass; of the fields named here, those that are numbers are checked.
+
+    Raises:
+        BadInput: which, what it must be, and what it is.
+    """
+    for name, (low, high) in LIMITS.items():
+        value = getattr(options, name, None)
+        if isinstance(value, int) and not low <= value <= high:
+            raise BadInput(f"--{name.replace('_', '-')} must be in {low}..{high}, not {value}")
+    for name in ("learning_rate", "quantized_learning_rate"):
+        rate = getattr(options, name)
+        if not 0 < rate < 100:
+            raise BadInput(f"--{name.replace('_', '-')} must be a positive number below 100, not {rate:g}")
+
+
+def check_words(option: str, words: Sequence[str], known: Sequence[str]) -> None:
+    """Check an option that is some of the words known, each once.
+
+    Raises:
+        BadInput: another word, one twice, or none.
+    """
+    wrong = [w for w in words if w not in known]
+    if wrong:
+        raise BadInput(f"--{option} has no {wrong[0]!r}; {did_you_mean(wrong[0], known)}")
+    if not words or len(set(words)) < len(words):
+        raise BadInput(f"--{option} must be different words, at least one, not {','.join(words) or 'none'}")
 
 
 def command_line(

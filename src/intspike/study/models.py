@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 
@@ -15,6 +16,7 @@ from ..errors import BadInput, did_you_mean
 from ..nn import Network
 from . import custom
 from .samples import READERS
+from .splits import few, fingerprint
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,60 @@ class Where:
     dataset: str
     data: str | None
     model: str
+
+
+class Names(TypedDict):
+    """Fields of a cell: registered names, or fingerprints of functions of the user's; data is one of the samples."""
+
+    dataset: str
+    data: str
+    model: str
+
+
+def split_for(study: str, where: Where, subset: int | None, least: Mapping[str, int]) -> Dataset:
+    """The samples of a study, after its network is found to fit them.
+
+    Args:
+        study: what an error calls it.
+        subset: training samples; None is all.
+        least: samples that parts must have at least, such as {"test": 2}.
+
+    Raises:
+        BadInput: a user's function that cannot be used, a model that does not fit, parts that are too small.
+        BadData: files that cannot be read.
+    """
+    whole = load(where)
+    dataset = whole if subset is None else few(whole, subset)
+    for part, needed in least.items():
+        have = len(getattr(dataset, part))
+        if have < needed:
+            raise BadInput(
+                f"the {study} study must have at least {needed} {part} samples, but {dataset.name} has {have}; give a "
+                "larger data set or --subset"
+            )
+    return dataset
+
+
+def names_of(where: Where) -> Names:
+    """What tells a cell's samples and network from others."""
+    return {
+        "dataset": "user" if custom.is_function(where.data) else where.dataset,
+        "data": fingerprint(load(where)),
+        "model": custom.fingerprint(where.model) if custom.is_function(where.model) else where.model,
+    }
+
+
+def is_augmented(where: Where, asked: bool | None) -> bool:
+    """Whether training samples are augmented: as asked, else as the data set says."""
+    if asked is not None or custom.is_function(where.data):
+        return bool(asked)
+    return DATASETS[where.dataset].augmented
+
+
+def timesteps_of(where: Where) -> int:
+    """T where the user does not say: the data set's, else the network's, else 25."""
+    known = None if custom.is_function(where.data) else DATASETS[where.dataset].timesteps
+    return known or (MODELS[where.model].timesteps if where.model in MODELS else 25)
 
 
 def augmentation(where: Where, augmented: bool) -> Augment | None:

@@ -8,9 +8,8 @@ from typing import Any
 
 from ...errors import BadInput
 from .. import custom
-from ..asked import command_line, kept
-from ..models import DATASETS, MODELS, Where, build, find, load
-from ..splits import few, fingerprint
+from ..asked import check_training, command_line, kept
+from ..models import Where, build, find, is_augmented, names_of, split_for, timesteps_of
 from .cells import PARTS, STATES, WEIGHTS, Asked, DriftCell, grid
 
 CODECS = ("after-reset", "before-reset")
@@ -53,21 +52,7 @@ class Options:
     data: str | None = None
 
     def __post_init__(self) -> None:
-        for name, value, low, high in (
-            ("seeds", self.seeds, 1, 1000),
-            ("epochs", self.epochs, 1, 10000),
-            ("batch-size", self.batch_size, 1, 10000),
-            ("timesteps", self.timesteps, 1, 1000),
-            ("subset", self.subset, 1, 10**9),
-        ):
-            if value is not None and not low <= value <= high:
-                raise BadInput(f"--{name} must be in {low}..{high}, not {value}")
-        for name, rate in (
-            ("learning-rate", self.learning_rate),
-            ("quantized-learning-rate", self.quantized_learning_rate),
-        ):
-            if not 0 < rate < 100:
-                raise BadInput(f"--{name} must be a positive number below 100, not {rate:g}")
+        check_training(self)
         for name, given, known in (
             ("parts", self.parts, PARTS),
             ("weights", self.weights, WEIGHTS),
@@ -117,30 +102,20 @@ def cells_of(options: Options) -> tuple[list[DriftCell], Where]:
         BadData: files that cannot be read.
     """
     where = options.where()
-    whole = load(where)
-    dataset = whole if options.subset is None else few(whole, options.subset)
-    if not len(dataset.test):
-        raise BadInput(f"the study must have test samples, but {dataset.name} has none")
+    dataset = split_for("drift", where, options.subset, {"test": 2})
     custom.check_fits(build(where, dataset), dataset, where.model)
-    own_model, own_data = custom.is_function(where.model), custom.is_function(where.data)
-    known = None if own_data else DATASETS[where.dataset]
-    own = None if known is None else known.timesteps
-    timesteps = options.timesteps or own or (25 if own_model else MODELS[where.model].timesteps)
-    augmented = known.augmented if options.augment is None and known is not None else bool(options.augment)
     base = DriftCell(
         scheme="fp",
         seed=0,
-        dataset="user" if own_data else options.dataset,
-        data=fingerprint(whole),
-        model=custom.fingerprint(where.model) if own_model else where.model,
+        **names_of(where),
         epochs=options.epochs,
-        timesteps=timesteps,
+        timesteps=options.timesteps or timesteps_of(where),
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         quantized_learning_rate=options.quantized_learning_rate,
         stores=options.codec.replace("-", " "),
         subset=options.subset,
-        augmented=augmented,
+        augmented=is_augmented(where, options.augment),
     )
     asked = Asked(**{f.name: getattr(options, f.name) for f in fields(Asked)})
     return grid(base, asked), where

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import BadData, BadInput
 from .. import custom
-from ..asked import command_line
+from ..asked import check_training, command_line
 from ..grid import RECORD
 from ..splits import few, fingerprint, fold
 from .cells import GRADIENTS, WEIGHTS, Setting, SquatCell, grid
@@ -59,23 +59,7 @@ class Options:
     model: str | None = None
 
     def __post_init__(self) -> None:
-        for name, value, low, high in (
-            ("seeds", self.seeds, 1, 1000),
-            ("epochs", self.epochs, 1, 10000),
-            ("batch-size", self.batch_size, 1, 10000),
-            ("timesteps", self.timesteps, 1, 1000),
-            ("test-timesteps", self.test_timesteps, 1, 1000),
-            ("subset", self.subset, 1, 10**9),
-            ("folds", self.folds, 2, 10**9),
-        ):
-            if value is not None and not low <= value <= high:
-                raise BadInput(f"--{name} must be in {low}..{high}, not {value}")
-        for name, rate in (
-            ("learning-rate", self.learning_rate),
-            ("quantized-learning-rate", self.quantized_learning_rate),
-        ):
-            if not 0 < rate < 100:
-                raise BadInput(f"--{name} must be a positive number below 100, not {rate:g}")
+        check_training(self)
         if self.beta is not None and not 0 <= self.beta <= 1:
             raise BadInput(f"--beta must be in 0..1, not {self.beta:g}")
         if not self.bits or not all(1 <= b <= 8 for b in self.bits) or len(set(self.bits)) != len(self.bits):

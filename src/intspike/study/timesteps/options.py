@@ -8,10 +8,9 @@ from typing import Any
 
 from ...errors import BadInput, did_you_mean
 from .. import custom
-from ..asked import command_line, kept
+from ..asked import check_training, check_words, command_line, kept
 from ..encodings import ENCODINGS, encoded
-from ..models import DATASETS, Where, build, find, load
-from ..splits import few, fingerprint
+from ..models import Where, build, find, is_augmented, names_of, split_for
 from .cells import TRAININGS, TimestepCell, grid
 
 FULL = "fp32"
@@ -54,14 +53,7 @@ class Options:
     encode: str = "direct"
 
     def __post_init__(self) -> None:
-        for name, value, low, high in (
-            ("seeds", self.seeds, 1, 1000),
-            ("epochs", self.epochs, 1, 10000),
-            ("batch-size", self.batch_size, 1, 10000),
-            ("subset", self.subset, 1, 10**9),
-        ):
-            if value is not None and not low <= value <= high:
-                raise BadInput(f"--{name} must be in {low}..{high}, not {value}")
+        check_training(self)
         times = self.timesteps
         if not times or times[0] < 1 or times[-1] > 1000 or any(b <= a for a, b in pairwise(times)):
             raise BadInput(
@@ -74,17 +66,8 @@ class Options:
                 f"--train-timesteps must be some of --timesteps ({','.join(map(str, times))}), increasing, none twice, "
                 f"not {','.join(map(str, learned)) or 'none'}"
             )
-        for words, known, option in (
-            (self.train, TRAININGS, "train"),
-            (self.bits, (FULL, *map(str, range(1, 9))), "bits"),
-        ):
-            wrong = [w for w in words if w not in known]
-            if wrong:
-                raise BadInput(f"--{option} has no {wrong[0]!r}; {did_you_mean(wrong[0], known)}")
-            if not words or len(set(words)) < len(words):
-                raise BadInput(
-                    f"--{option} must be different words, at least one, not {','.join(words) or 'none'}"
-                )
+        check_words("train", self.train, TRAININGS)
+        check_words("bits", self.bits, (FULL, *map(str, range(1, 9))))
         if self.encode not in ENCODINGS:
             raise BadInput(f"--encode has no {self.encode!r}; {did_you_mean(self.encode, ENCODINGS)}")
         if self.encode != "direct" and self.augment:
@@ -94,12 +77,6 @@ class Options:
         for name, points in (("within", self.within), ("exit", self.exit)):
             if not 0 <= points <= 100:
                 raise BadInput(f"--{name} must be points of accuracy in 0..100, not {points:g}")
-        for name, rate in (
-            ("learning-rate", self.learning_rate),
-            ("quantized-learning-rate", self.quantized_learning_rate),
-        ):
-            if not 0 < rate < 100:
-                raise BadInput(f"--{name} must be a positive number below 100, not {rate:g}")
 
     def where(self) -> Where:
         """Where samples and model are found."""
@@ -123,37 +100,25 @@ def cells_of(options: Options) -> tuple[list[TimestepCell], Where]:
         BadData: files that cannot be read.
     """
     where = options.where()
-    whole = load(where)
-    dataset = whole if options.subset is None else few(whole, options.subset)
-    for name in ("validation", "test"):
-        if len(getattr(dataset, name)) < 2:
-            raise BadInput(
-                f"the timestep study must have at least two {name} samples, but {dataset.name} has "
-                f"{len(getattr(dataset, name))}; give a larger data set or --subset"
-            )
+    dataset = split_for("timestep", where, options.subset, {"validation": 2, "test": 2})
     one = replace(
         dataset, train=dataset.train.take(2), validation=dataset.validation.take(1), test=dataset.test.take(1)
     )
     spikes = encoded(one, options.encode, options.timesteps[-1])
     custom.check_fits(build(where, spikes), spikes, where.model)
-    own_model, own_data = custom.is_function(where.model), custom.is_function(where.data)
-    augmented = bool(options.augment)
-    if options.augment is None and not own_data and options.encode == "direct":
-        augmented = DATASETS[where.dataset].augmented
+    direct = options.encode == "direct"
     base = TimestepCell(
         trained=(),
         bits=None,
         tested=options.timesteps,
         seed=0,
-        dataset="user" if own_data else options.dataset,
-        data=fingerprint(whole),
-        model=custom.fingerprint(where.model) if own_model else where.model,
+        **names_of(where),
         epochs=options.epochs,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         quantized_learning_rate=0.0,
         subset=options.subset,
-        augmented=augmented,
+        augmented=is_augmented(where, options.augment if direct else bool(options.augment)),
         encode=options.encode,
     )
     bits = [None if b == FULL else int(b) for b in options.bits]
