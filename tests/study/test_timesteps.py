@@ -20,8 +20,9 @@ from intspike import models, nn
 from intspike.cli import app
 from intspike.data import Augment
 from intspike.engine import native
-from intspike.errors import BadInput
+from intspike.errors import BadInput, DriftExceeded
 from intspike.ir.artifact import load as load_program
+from intspike.study.drifted import pooled
 from intspike.study.grid import Finished, Store, cell_hash
 from intspike.study.models import Where, augmentation
 from intspike.study.networks import NETWORK, PROGRAM
@@ -209,6 +210,11 @@ def test_what_is_written_holds_every_network(made: tuple[Study[Options], Path]) 
     )
     latency = json.loads((out / KEPT).read_text())
     assert set(latency) == {n for n in names if n.endswith("3-3")}
+    drifted = pooled(study.cells)
+    assert set(drifted) == {
+        f.cell.name for f in study.cells if f.cell.name.split(" ")[0] in names and "3-3" in f.cell.name
+    }
+    assert all(d.rate_after > 0 and d.emd <= d.paired_distance for d in drifted.values())
     assert "</html>" in (out / "report.html").read_text()
     again = run(SMALL, out)  # nothing is computed or timed again
     assert [f.record for f in again.cells] == [f.record for f in study.cells]
@@ -322,3 +328,17 @@ def test_one_training_at_random_t_stands_for_itself() -> None:
     short = [done(c, rights) for c in grid(BASE, 1, (None,), ("fixed-T",), 2e-3, times=(1, 2))]
     assert [r.cell.trained for r in one_training(rows_of(short, TimestepCell))] == [(2,)]
     assert [r.cell.trained for r in one_training(rows_of([*short, *random], TimestepCell))] == [(1, 2)]
+
+
+def test_a_gate_fails_a_study_after_everything_is_written(made: tuple[Study[Options], Path]) -> None:
+    _, out = made
+    asked = [
+        "study", "timesteps", "--timesteps", ",".join(map(str, SMALL.timesteps)), "--train", ",".join(SMALL.train),
+        "--bits", ",".join(SMALL.bits), "--seeds", str(SMALL.seeds), "--epochs", str(SMALL.epochs), "--subset",
+        str(SMALL.subset), "--batch-size", str(SMALL.batch_size), "--out", str(out),
+    ]  # fmt: skip
+    kept: Any = CliRunner().invoke(app, [*asked, "--max-emd", "1", "--max-newly-dead", "100%"])
+    assert kept.exit_code == 0, kept.output
+    broken: Any = CliRunner().invoke(app, [*asked, "--max-paired", "0"])
+    assert isinstance(broken.exception, DriftExceeded)
+    assert "the pooled paired distance of fashion-mnist/" in str(broken.exception)

@@ -18,6 +18,7 @@ from ..errors import BadInput, MissingDependency
 from .watch import Watch
 
 if TYPE_CHECKING:
+    from ..measure import Gates
     from .report.content import Table
     from .runner import Study
 
@@ -75,11 +76,17 @@ def numbers(text: str, option: str, kind: Callable[[str], N], example: str = "8,
         raise BadInput(f"--{option} must be numbers with commas, such as {example}, not {text!r}") from None
 
 
-def run_shown(console: Console, run: Callable[[Watch], Study[Any]], folder: Path) -> None:
+def run_shown(
+    console: Console, run: Callable[[Watch], Study[Any]], folder: Path, gates: Gates | None = None
+) -> None:
     """Run a study under progress bars, then show its tables and say where the rest lies.
 
     Args:
         folder: where tables and report are written.
+        gates: how far the firing of any network may drift from full precision.
+
+    Raises:
+        DriftExceeded: one drifted further; everything is written before.
     """
     try:
         with Bars(console) as watch:
@@ -89,6 +96,11 @@ def run_shown(console: Console, run: Callable[[Watch], Study[Any]], folder: Path
     for table in study.tables:
         console.print(drawn(table))
     console.print(closing(len(study.cells), len(study.failed), folder), soft_wrap=True)
+    if gates is not None:
+        from ..measure import judge
+        from .drifted import pooled
+
+        judge(gates, pooled(study.cells))
 
 
 def closing(cells: int, failed: int, folder: Path) -> str:

@@ -18,9 +18,7 @@ def drift(
     dataset: Annotated[
         str, typer.Option(help="fashion-mnist, mnist, cifar10, cifar100, delayed-match, spoken-digits")
     ] = "fashion-mnist",
-    model: Annotated[
-        str | None, typer.Option(help="squat-fmnist, spiking-cnn, sew-resnet-8, sew-resnet-18, or yours")
-    ] = None,
+    model: arguments.Model = None,
     parts: Annotated[
         str, typer.Option(help="what is quantized: weights, states, both, near (full precision)")
     ] = "weights,states,both,near",
@@ -53,14 +51,23 @@ def drift(
     tables: arguments.Tables = None,
     retry_failed: arguments.RetryFailed = False,
     wait: arguments.Wait = False,
+    max_emd: arguments.MaxEmd = None,
+    max_paired: arguments.MaxPaired = None,
+    max_newly_dead: arguments.MaxNewlyDead = None,
 ) -> None:
     """How far quantizers, ranges and bits move firing rates, beside accuracy and the noise floor.
 
     Finished cells are kept and never computed again, whatever stops the study: the same command goes on.
+
+    intspike study drift --dataset fashion-mnist --seeds 1 --epochs 1 --subset 1000 --timesteps 8
     """
     need_torch()
+    from ...measure import parse_gates
     from .options import Options
     from .study import run
+
+    gates = parse_gates(max_emd, max_newly_dead, max_paired)
+    dataset, data = arguments.data_of(dataset, data)
 
     options = Options(
         dataset, model, numbers(parts, "parts", str), numbers(weights, "weights", str), numbers(states, "states", str),
@@ -75,4 +82,5 @@ def drift(
             retry_failed=retry_failed, wait=wait,
         ),
         tables or out,
+        gates,
     )  # fmt: skip

@@ -21,10 +21,7 @@ def neurons(
             help="fashion-mnist, mnist, cifar10, cifar100, spoken-digits, events, text-classification"
         ),
     ] = "fashion-mnist",
-    model: Annotated[
-        str | None,
-        typer.Option(help="squat-fmnist, spiking-cnn, sew-resnet-8, squat-shd, squat-dvs, or yours"),
-    ] = None,
+    model: arguments.Model = None,
     neurons: Annotated[
         str, typer.Option(help="of IF, LIF, PLIF, I-LIF, NI-LIF, ASN, NASN")
     ] = "IF,LIF,PLIF,I-LIF,NI-LIF,ASN,NASN",
@@ -49,14 +46,23 @@ def neurons(
     tables: arguments.Tables = None,
     retry_failed: arguments.RetryFailed = False,
     wait: arguments.Wait = False,
+    max_emd: arguments.MaxEmd = None,
+    max_paired: arguments.MaxPaired = None,
+    max_newly_dead: arguments.MaxNewlyDead = None,
 ) -> None:
     """Ordinary, integer and adaptive neurons in one network: accuracy, spikes sent, operations, drift at few bits.
 
     Finished cells are kept and never computed again, whatever stops the study: the same command goes on.
+
+    intspike study neurons --neurons LIF,I-LIF --seeds 1
     """
     need_torch()
+    from ...measure import parse_gates
     from .options import Options
     from .study import run
+
+    gates = parse_gates(max_emd, max_newly_dead, max_paired)
+    dataset, data = arguments.data_of(dataset, data)
 
     options = Options(
         dataset, model, tuple(neurons.split(",")), spikes, timesteps, tuple(bits.split(",")), beta, seeds, epochs,
@@ -69,4 +75,5 @@ def neurons(
             retry_failed=retry_failed, wait=wait,
         ),
         tables or out,
+        gates,
     )  # fmt: skip

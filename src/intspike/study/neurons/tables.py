@@ -154,8 +154,8 @@ def notes(rows: Rows, options: Options) -> list[str]:
         "Spikes are those that are sent, without shifts; operations are additions of the unfolded program. Energy is "
         f"exact counts times the table {TABLE}: an estimate of a machine, in floating point for full precision.",
         "Quantized networks go on from full precision for as many epochs, with weights and membrane potentials of so "
-        "many bits, threshold-centred, finest at the threshold (compander), reaching as far below rest as training samples "
-        "ask for, and stored after reset. Both forms, integers and binary spikes, are compared in "
+        "many bits, threshold-centred, finest at the threshold (compander), reaching as far below rest as "
+        "training samples ask for, and stored after reset. Both forms, integers and binary spikes, are compared in "
         "torch and in two engines.",
     ]
 

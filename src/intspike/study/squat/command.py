@@ -51,9 +51,7 @@ def squat(
     beta: Annotated[float | None, typer.Option(help="leak of all neurons (default: the data set's)")] = None,
     loss: Annotated[str | None, typer.Option(help="counts, steps or mse (default: the data set's)")] = None,
     data: arguments.Data = None,
-    model: Annotated[
-        str | None, typer.Option(help="your model in place of the paper's, module:function")
-    ] = None,
+    model: arguments.Model = None,
     jobs: arguments.Jobs = 1,
     backend: arguments.Backend = "loky",
     address: arguments.Address = None,
@@ -64,19 +62,27 @@ def squat(
     ] = False,
     retry_failed: arguments.RetryFailed = False,
     wait: arguments.Wait = False,
+    max_emd: arguments.MaxEmd = None,
+    max_paired: arguments.MaxPaired = None,
+    max_newly_dead: arguments.MaxNewlyDead = None,
 ) -> None:
     """Weights, membrane potentials and both at few bits, after training and in training, beside the paper's numbers.
 
     Finished cells are kept and never computed again, whatever stops the study: the same command goes on.
+
+    intspike study squat --seeds 3 --epochs 4 --jobs 2
     """
     need_torch()
+    from ...measure import parse_gates
     from .clipping import parse_ranges
     from .options import Options, recall
     from .pairs import parse_pairs
     from .study import run
 
+    gates = parse_gates(max_emd, max_newly_dead, max_paired)
+    named, data = arguments.data_of(dataset, data)
     given: dict[str, Any] = {
-        "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": numbers(bits, "bits", int),
+        "dataset": named, "seeds": seeds, "epochs": epochs, "bits": numbers(bits, "bits", int),
         "pairs": () if pairs is None else parse_pairs(pairs),
         "ranges": () if ranges is None else parse_ranges(ranges), "codec": codec, "weights": weights,
         "gradient": gradient, "subset": subset, "folds": folds, "timesteps": timesteps,
@@ -85,6 +91,7 @@ def squat(
     }  # fmt: skip
     if resume:
         said = {name: value for name, value in given.items() if _on_command_line(context, name)}
+        said |= {"dataset": named} if named != dataset else {}  # by --data NAME=PATH
         options = recall(out, said)
     else:
         options = Options(**given)
@@ -95,6 +102,7 @@ def squat(
             retry_failed=retry_failed, wait=wait,
         ),
         tables or out,
+        gates,
     )  # fmt: skip
 
 

@@ -19,6 +19,8 @@ KINDS = (
     "memoryless",
 )  # each has its colour
 
+LOOK = "Networks left of the line have not drifted further than a choice of samples does."
+
 
 def kind_of(row: Row) -> str:
     """Which of KINDS a row is drawn as."""

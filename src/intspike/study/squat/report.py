@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import drifted
 from ..claims import verdicts
 from ..environment import this_study
 from ..grid import Finished
 from ..report import Page, Section, write_report
 from ..rows import interval_text
 from ..written import failed_section
-from . import clipping, drifted, figures, pairs, tables
+from . import clipping, figures, pairs, tables
 from .notes import notes
 from .options import Options
 from .rows import full_precision, rows_of
@@ -85,7 +86,14 @@ def page_of(finished: Sequence[Finished], options: Options) -> Page:
     ]
     if drift := drifted.table(rows):
         made.append(
-            Section("drift", "Firing drift", drifted.LOOK, figures.drift(rows), tables=drift, legend=True)
+            Section(
+                "drift",
+                "Firing drift",
+                f"{drifted.LOOK} {figures.LOOK}",
+                figures.drift(rows),
+                tables=drift,
+                legend=True,
+            )
         )
     made += failed_section(rows)
     made.append(this_study(options.command(), finished))

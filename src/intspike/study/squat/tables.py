@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ...measure import Interval
+from .. import drifted
 from ..claims import Trend, verdicts
 from ..grid import Finished
 from ..report.content import Table
 from ..report.style import size
 from ..rows import interval_text
 from ..written import accuracy_line, cell_line, failures, summary_line, write_study
-from . import clipping, drifted, pairs
+from . import clipping, pairs
 from .cells import SPACINGS, Scheme, SquatCell
 from .goals import ACCURACY, GAP, goal_of
 from .notes import notes

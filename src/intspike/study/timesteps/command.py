@@ -16,9 +16,7 @@ console = Console()
 
 def timesteps(
     dataset: Annotated[str, typer.Option(help="fashion-mnist, mnist, cifar10, cifar100")] = "fashion-mnist",
-    model: Annotated[
-        str | None, typer.Option(help="squat-fmnist, spiking-cnn, sew-resnet-8, sew-resnet-18, or yours")
-    ] = None,
+    model: arguments.Model = None,
     timesteps: Annotated[str, typer.Option(help="each T, increasing")] = "1,2,5,10,20",
     train: Annotated[
         str, typer.Option(help="per-T, fixed-T (the largest), random-T (one network for all)")
@@ -46,14 +44,23 @@ def timesteps(
     tables: arguments.Tables = None,
     retry_failed: arguments.RetryFailed = False,
     wait: arguments.Wait = False,
+    max_emd: arguments.MaxEmd = None,
+    max_paired: arguments.MaxPaired = None,
+    max_newly_dead: arguments.MaxNewlyDead = None,
 ) -> None:
     """Where timesteps pay: accuracy, latency, operations and energy for each T, trained per T and tested at all.
 
     Finished cells are kept and never computed again, whatever stops the study: the same command goes on.
+
+    intspike study timesteps --data mnist=FOLDER
     """
     need_torch()
+    from ...measure import parse_gates
     from .options import Options
     from .study import run
+
+    gates = parse_gates(max_emd, max_newly_dead, max_paired)
+    dataset, data = arguments.data_of(dataset, data)
 
     options = Options(
         dataset, model, numbers(timesteps, "timesteps", int), tuple(train.split(",")), tuple(bits.split(",")), seeds,
@@ -67,4 +74,5 @@ def timesteps(
             retry_failed=retry_failed, wait=wait,
         ),
         tables or out,
+        gates,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import drifted
 from ..environment import this_study
 from ..grid import Finished
 from ..report import Page, Section, write_report
@@ -62,6 +63,8 @@ def page_of(finished: Sequence[Finished], latency: Latencies, options: Options) 
             tables=[tables.growth_table(rows)],
         ),
     ]
+    if drift := drifted.table(rows):
+        made.append(Section("drift", "Firing drift", drifted.LOOK, tables=drift))
     made += failed_section(rows)
     made.append(this_study(options.command(), finished))
     cell = next(iter(rows.values())).cell

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...measure import Interval, mean_interval
+from .. import drifted
 from ..report.content import Table
 from ..report.style import short, size
 from ..rows import Row, interval_text
@@ -29,6 +30,7 @@ def tables(rows: Rows, latency: Latencies, options: Options) -> list[Table]:
         *rival_table(rows),
         exit_table(chosen_exits(rows, options.exit), options),
         growth_table(rows),
+        *drifted.table(rows),
     ]
 
 

@@ -17,8 +17,8 @@ from ...data import Dataset, Split
 from ...engine.early_exit import candidates, exits
 from ...engine.trace import Trace
 from ...errors import BadInput
-from ...lower.drift import connections, evaluated
-from ...measure import synops
+from ...lower.drift import connections, drift, evaluated
+from ...measure import Drift, synops
 from ...measure.energy import Precision, ann_counts, energy, event_counts, load
 from ...nn import Artificial, Network, quantize
 from ...train import Epoch
@@ -33,6 +33,7 @@ from .cells import TimestepCell
 
 TABLE = "horowitz-45nm"
 COUNTED = 200  # test samples whose operations are counted
+DRIFTED = 1000  # test samples on which firing is compared with full precision
 MARGINS = 40  # that are tried, at most
 Sums = NDArray[np.float64]
 
@@ -48,7 +49,7 @@ def compute(cell: TimestepCell, files: Mapping[str, bytes], where: Where) -> Out
     torch.manual_seed(cell.seed)
     history: list[Epoch] = []
     began = time.perf_counter()
-    net = build(where, dataset)
+    full = net = build(where, dataset)
     if not cell.trained:
         return _artificial(net, files, dataset, cell, where)
     if cell.bits is not None:
@@ -58,17 +59,26 @@ def compute(cell: TimestepCell, files: Mapping[str, bytes], where: Where) -> Out
     seconds = time.perf_counter() - began
     kept = {NETWORK: parameters(net)}
     exact: dict[str, Any] = {"exact": None, "size_bits": None}
+    drifted: dict[str, Any] = {}
     if cell.integer:
         exact, kept[PROGRAM] = proved(net, dataset.test, cell.tested[-1])
+        drifted["drift"] = drifts(full, net, dataset.test, cell).to_dict()
     record: dict[str, Any] = {
         "row": cell.row,
         "data": dataset.source,
         **_tested(net, dataset, cell.tested),
         **exact,
+        **drifted,
         "history": history_to_dict(history),
         "seconds": {"train": round(seconds, 2), "all": round(time.perf_counter() - began, 2)},
     }
     return Outcome(record, kept)
+
+
+def drifts(full: Network, net: Network, test: Split, cell: TimestepCell) -> Drift:
+    """Firing drift of a quantized network, at the largest T that it was trained at."""
+    some = test.take(min(DRIFTED, len(test)))
+    return drift(full, net, some, timesteps=cell.trained[-1], names=("full precision", cell.row))
 
 
 def _artificial(

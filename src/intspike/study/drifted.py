@@ -1,21 +1,22 @@
-"""Firing drift of the study's networks against full precision, as a table and as columns."""
+"""Firing drift of a study's networks against full precision, as a table and as columns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..report.content import Table
+from ..measure import LayerFiring
+from .grid import Finished
+from .report.content import Table
 from .rows import Row
 
 LOOK = (
     "Each network against the one in full precision that it starts from, on the same test samples. The noise floor is "
-    "the same measure between the two halves of the samples in full precision; networks left of its line have not "
-    "drifted further than a choice of samples does."
+    "the same measure between the two halves of the samples in full precision."
 )
 
 
-def table(rows: Mapping[str, Row]) -> list[Table]:
+def table(rows: Mapping[str, Row[Any]]) -> list[Table]:
     """Pooled drift of every network that records it, a mean over seeds; nothing where none does."""
     made: list[list[str]] = []
     for r in rows.values():
@@ -46,6 +47,15 @@ def table(rows: Mapping[str, Row]) -> list[Table]:
     return [Table(title, columns, made)] if made else []
 
 
+def pooled(finished: Sequence[Finished]) -> dict[str, LayerFiring]:
+    """The pooled drift of every network that records it, which gates judge."""
+    return {
+        f.cell.name: LayerFiring("all layers", **f.record["drift"]["pooled"])
+        for f in finished
+        if f.record is not None and "drift" in f.record
+    }
+
+
 def _number(x: float | None) -> str:
     return "–" if x is None else f"{x:.4f}"
 
@@ -54,7 +64,7 @@ def _share(x: float | None, of: int) -> str:
     return "–" if x is None else f"{100 * x / of:.2f}"
 
 
-def columns(r: Row) -> dict[str, Any]:
+def columns(r: Row[Any]) -> dict[str, Any]:
     """Drift of a row for table.csv."""
     measures = ("emd", "paired_distance", "newly_dead", "correlation")
     return {
