@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -83,3 +84,10 @@ def test_what_is_censored_is_longest():
     for values in ([], [float("nan")]):
         with pytest.raises(BadInput, match="values must be numbers"):
             median_interval(values)
+
+
+def test_an_interval_leaves_out_what_cannot_be():
+    found = mean_interval([99.0, 100.0, 95.0])
+    assert found.high > 100
+    assert found.within(0, 100) == replace(found, high=100)
+    assert mean_interval([0.5]).within(0, 1) == mean_interval([0.5])

@@ -5,6 +5,7 @@ import torch
 
 from intspike import models
 from intspike.errors import BadInput
+from intspike.ir import Dense
 from intspike.lower import lower
 from intspike.nn import quantize
 from intspike.quant import QuantConfig, ThresholdCentred, Uniform
@@ -124,3 +125,12 @@ def test_they_quantize_and_lower(model):
     program = lower(net, input_shape=frame)
     assert (program.input.low, program.input.high, program.input.shape) == (0, 1, frame)
     assert [n.name for n in program.neurons] == [g.name for g in net.layers]
+
+
+def test_a_recurrent_network_lowers_with_its_feedback():
+    torch.manual_seed(0)
+    net = models.recurrent(beta=0.5, classes=3, inputs=5, hidden=7)
+    assert net(torch.randint(0, 2, (4, 2, 5), dtype=torch.uint8)).shape == (4, 2, 3)
+    program = lower(quantize(net, QuantConfig(Uniform(4), ThresholdCentred(4))).eval(), input_shape=(5,))
+    reads = [e.delay for n in program if isinstance(n, Dense) for e in n.edges if e.source == "recurrent"]
+    assert sorted(reads) == [0, 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
@@ -29,6 +29,11 @@ class Interval:
     high: float | None
     n: int
     confidence: float = 0.95
+
+    def within(self, least: float, most: float) -> Interval:
+        """The same interval without what cannot be, such as an accuracy above 100 %."""
+        clip = lambda x: None if x is None else min(max(x, least), most)  # noqa: E731
+        return replace(self, low=clip(self.low), high=clip(self.high))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for a summary."""

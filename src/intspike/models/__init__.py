@@ -1,5 +1,8 @@
 """Networks of the literature, as plain torch modules with intspike neurons."""
 
+from .language_baselines import gru_language as gru_language
+from .language_baselines import transformer_language as transformer_language
+from .recurrent import recurrent as recurrent
 from .sew_resnet import sew_resnet_8 as sew_resnet_8
 from .sew_resnet import sew_resnet_18 as sew_resnet_18
 from .spiking_cnn import spiking_cnn as spiking_cnn

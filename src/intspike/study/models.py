@@ -78,6 +78,7 @@ MODELS: Mapping[str, Model] = {
     "sew-resnet-18": Model(models.sew_resnet_18, 4),
     "squat-dvs": Model(models.squat_dvs, 25),
     "squat-shd": Model(models.squat_shd, 25, vectors=True),
+    "recurrent-100": Model(models.recurrent, 25, vectors=True),
     "squat-shd-100": Model(partial(models.squat_shd, hidden=100), 25, vectors=True),
 }
 DATASETS: Mapping[str, Known] = {

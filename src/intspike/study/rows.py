@@ -61,7 +61,7 @@ class Row(Generic[C]):
         if not self.done:
             return None
         if len(self.done) > 1:
-            return mean_interval(self.accuracies)
+            return mean_interval(self.accuracies).within(0, 100)
         (only,) = self.done
         one = wilson(self.record(only)["correct"], self.record(only)["n"])
         assert one.low is not None
