@@ -154,11 +154,23 @@ def test_the_command_prints_and_writes(folder, table):
     assert shown.exit_code == 0, shown.output
     assert "12 samples, 3 timesteps" in shown.output
     assert ("No energy" in shown.output) == (table == "fpga")
-    assert sorted(p.name for p in out.iterdir()) == ["energy.json", "report.html", "table.csv"]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "energy.json",
+        "report.html",
+        "summary.json",
+        "table.csv",
+    ]
+    summary = {x["name"]: x for x in json.loads((out / "summary.json").read_text())}
     told = json.loads((out / "energy.json").read_text())
     as_json = CliRunner().invoke(app, [*given, "--json"])
     assert json.loads(as_json.stdout) == told
-    assert (told["energy"] is None) == (table == "fpga")
+    assert (told["energy"] is None) == (table == "fpga") == (f"{table}/this-network/uJ" not in summary)
+    if table != "fpga":
+        line, value = summary[f"{table}/this-network/uJ"], told["energy"]["per_inference"]
+        assert [1e6 * line[k] for k in ("low", "value", "high")] == pytest.approx(
+            [value[k] for k in ("low", "value", "high")]
+        )
+    assert summary[f"{table}/accuracy"]["value"] == 100 * told["accuracy"]["value"]
     rows = written(out)
     assert {r["layer"] for r in rows} >= {"first", "second"}
     assert "Energy of an inference" in (out / "report.html").read_text()
@@ -209,3 +221,15 @@ def test_it_needs_no_torch(folder):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["timesteps"] == 2
+
+
+def test_no_energy_is_negative(folder):
+    """Two samples that differ much leave an interval that reaches below zero."""
+    found = measure(options(folder, samples=2))
+    assert found.energy is not None
+    apart = replace(found, energy=replace(found.energy, each=np.array([1.0, 9.0])))
+    assert apart.spread is not None
+    assert apart.spread.value == 5.0
+    assert apart.spread.low == 0.0
+    assert apart.spread.high is not None
+    assert apart.spread.high > 9.0

@@ -10,25 +10,23 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from .. import arguments
+
 console = Console()
 
 
 def energy(
-    artifact: Annotated[Path, typer.Argument(help="a stored program, or the name of one of intspike's own")],
-    data: Annotated[
-        str, typer.Option(help="a data set's name, NAME=PATH, or a folder or file; its test split runs")
-    ] = "fashion-mnist",
-    samples: Annotated[int | None, typer.Option(help="how many (default: 200)")] = None,
-    timesteps: Annotated[
-        int | None, typer.Option(help="T (default: the data set's; 25 where it is static)")
-    ] = None,
+    artifact: arguments.Artifact,
+    data: arguments.DataSet = "fashion-mnist",
+    samples: Annotated[int | None, typer.Option(help="test samples (default: 200)")] = None,
+    timesteps: arguments.Timesteps = None,
     model: Annotated[
-        str, typer.Option(help="horowitz-45nm, lemaire-2022, crossbar, fpga, or a file that ends in .toml")
+        str, typer.Option(help="of costs: horowitz-45nm, lemaire-2022, crossbar, fpga, or a .toml file")
     ] = "horowitz-45nm",
     out: Annotated[
-        Path | None, typer.Option(help="folder for report.html, energy.json and table.csv")
+        Path | None, typer.Option(help="folder for report.html, energy.json, table.csv and summary.json")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    as_json: arguments.Json = False,
 ) -> None:
     """What an inference costs: exact counts times a table of sourced coefficients, beside other networks.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,12 @@ class Costs:
     @property
     def spread(self) -> Interval | None:
         """Mean energy of an inference over the samples, in picojoules, with its 95 % interval."""
-        return None if self.energy is None else mean_interval(self.energy.each.tolist())
+        if self.energy is None:
+            return None
+        found = mean_interval(self.energy.each.tolist())
+        return (
+            found if found.low is None else replace(found, low=max(found.low, 0.0))
+        )  # no energy is negative
 
     @property
     def seed_score(self) -> float | None:

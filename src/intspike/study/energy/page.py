@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...measure import Interval
 from ...measure.energy import CAUSES, Energy, Span
 from ...measure.energy.span import UNITS
 from ..folder import clear_disk_errors, write_csv, write_json
 from ..report import Page, Section, Table, write_report
 from ..report.bars import bar
 from ..report.style import Figure, Panel, axis, colour, layout, note, plain, rows, text
+from ..written import summary_line
 from .costs import Costs
 from .tables import number, tables, unit_of
 
@@ -19,11 +21,34 @@ COLOURED = [c for c in CAUSES if c != "other"]
 
 
 def write(c: Costs, out: Path) -> None:
-    """All three files, each whole or not at all."""
+    """All files, each whole or not at all."""
     with clear_disk_errors(out):
+        write_json(out / "summary.json", summary_of(c))
         write_json(out / "energy.json", c.to_dict())
         write_csv(out / "table.csv", [*_lines(c)])
         write_report(out / "report.html", page(c))
+
+
+def summary_of(c: Costs) -> list[dict[str, Any]]:
+    """The summary: energies in uJ with what the table's ranges leave open, and accuracy in per cent."""
+    asked = {"samples": c.options.samples, "timesteps": c.options.timesteps}
+    given = "".join(f" --{name} {value}" for name, value in asked.items() if value is not None)
+    command = (
+        f"intspike energy {c.options.artifact.name} --data {c.dataset.name}{given} --model {c.table.name}"
+    )
+    own = [("this network", c.energy), *((r.name, r.energy) for r in c.rivals)]
+    named = [
+        (f"{name.replace(', ', '-').replace(' ', '-')}/uJ", _scaled(e.per_inference, 1e-6, c.samples))
+        for name, e in own
+        if e is not None
+    ]
+    accuracy = ("accuracy", _scaled(c.accuracy, 100, c.samples))
+    return [summary_line(f"{c.table.name}/{name}", i, command) for name, i in (*named, accuracy)]
+
+
+def _scaled(x: Span | Interval, by: float, n: int) -> Interval:
+    low, high = (None if end is None else float(end * by) for end in (x.low, x.high))
+    return Interval(float(x.value * by), low, high, n)
 
 
 def _lines(c: Costs) -> Iterator[dict[str, Any]]:
