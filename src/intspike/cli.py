@@ -14,6 +14,7 @@ from rich.console import Console
 
 from . import pretrained
 from .errors import BadInput, IntspikeError, did_you_mean
+from .study import arguments
 from .study.check.command import check
 from .study.commands import app as study_app
 from .study.compare.command import compare
@@ -58,16 +59,16 @@ export_app.command("onnx")(export_onnx)
 
 console = Console()
 
-Artifact = Annotated[Path, typer.Argument(help="a stored program, or the name of one of intspike's own")]
-Force = Annotated[bool, typer.Option("--force", help="replace what is there")]
-
 
 @data_app.command("get")
 def data_get(
     name: Annotated[str, typer.Argument(help="which data set: fashion-mnist")],
-    folder: Annotated[Path | None, typer.Option(help="where to put it (default: the user's cache)")] = None,
+    folder: Annotated[Path | None, typer.Option(help="output folder (default: the user's cache)")] = None,
 ) -> None:
-    """Download a data set and check it."""
+    """Download a data set and check it.
+
+    intspike data get fashion-mnist
+    """
     if name != "fashion-mnist":
         raise BadInput(f"there is no data set {name!r} to download; {did_you_mean(name, ['fashion-mnist'])}")
     from .data import get_fashion_mnist
@@ -79,7 +80,10 @@ def data_get(
 @app.command()
 def show(
     what: Annotated[
-        str, typer.Argument(help="a stored program, a name of intspike's own, or the word quantizer")
+        str,
+        typer.Argument(
+            help="a stored program, the name of one that travels with intspike, or the word quantizer"
+        ),
     ],
     name: Annotated[
         str, typer.Argument(help="of a state quantizer: threshold-centred, uniform, exponential, ...")
@@ -131,11 +135,14 @@ def _show_quantizer(name: str, bits: int, codec: str, decay: str, beta: float, o
 
 @app.command()
 def integers(
-    artifact: Artifact,
+    artifact: arguments.Artifact,
     out: Annotated[Path | None, typer.Option(help="folder (default: the artifact's name, -integers)")] = None,
-    force: Force = False,
+    force: arguments.Force = False,
 ) -> None:
-    """Take the integers away: every array as .npy, and a manifest in the field's words."""
+    """Take the integers away: every array as .npy, and a manifest in the field's words.
+
+    intspike integers runs/demo/model.intspike
+    """
     from .export.arrays import export_arrays
     from .ir.artifact import load
 
@@ -146,11 +153,14 @@ def integers(
 
 @export_app.command("c")
 def export_c(
-    artifact: Artifact,
+    artifact: arguments.Artifact,
     out: Annotated[Path, typer.Option(help="folder for the C files")] = Path("c"),
-    force: Force = False,
+    force: arguments.Force = False,
 ) -> None:
-    """Write a stored program as C99."""
+    """Write a stored program as C99.
+
+    intspike export c runs/demo/model.intspike --out c
+    """
     from .export.c import export_c as write
     from .ir.artifact import load
 
@@ -160,10 +170,13 @@ def export_c(
 
 @app.command()
 def info(
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    as_json: arguments.Json = False,
     clear_cache: Annotated[bool, typer.Option("--clear-cache", help="delete the compiled libraries")] = False,
 ) -> None:
-    """Say what this machine offers: versions, compiler, instruction sets, cache, threads."""
+    """Say what this machine offers: versions, compiler, instruction sets, cache, threads.
+
+    intspike info --json
+    """
     import dataclasses
     import platform
 

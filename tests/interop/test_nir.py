@@ -398,6 +398,12 @@ def test_hostile_files(name: str, tmp_path: Path):
         interop.from_nir(spoiled(tmp_path / "x.nir", change), DT)
 
 
+@pytest.mark.parametrize(("name", "words"), [("missing.nir", "does not exist"), ("", "is a folder")])
+def test_what_is_no_file_is_said(name: str, words: str, tmp_path: Path):
+    with pytest.raises(BadData, match=f"must be a NIR file, but {words}"):
+        interop.from_nir(tmp_path / name, DT)
+
+
 def test_no_file_and_no_graph(tmp_path: Path):
     (tmp_path / "x.nir").write_bytes(b"no HDF5")
     for given_ in (tmp_path / "x.nir", tmp_path / "missing.nir", tmp_path, 3, {}):

@@ -101,6 +101,13 @@ def test_a_model_of_ones_own_is_checked_and_refused_by_name(
     assert "Softmax" in str(result.exception)
 
 
+def test_a_part_alone_has_no_neurons() -> None:
+    """A Linear is traced as the part that it is, not as what torch makes it of."""
+    for part in (torch.nn.Linear(4, 2), torch.nn.Flatten()):
+        with pytest.raises(BadInput, match="a model must end in a layer of neurons"):
+            check(part, QuantConfig(Uniform(4), ThresholdCentred(4)), (4,))
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

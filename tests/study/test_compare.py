@@ -351,7 +351,7 @@ def test_a_quantized_network_runs_as_its_program(place: Path, nets: Any, tmp_pat
             BadData,
             r"must hold the parameters of compared_nets:larger, but does not fit: size",
         ),
-        ("squat_fmnst", BadInput, "did you mean 'squat_fmnist'"),
+        ("squat_fmnst", BadInput, "did you mean 'squat-fmnist'"),
         ("compared_nets:nothing", BadInput, "has no 'nothing'"),
     ],
 )

@@ -76,6 +76,10 @@ def read(path: Path | str) -> Graph:
         BadData: no NIR file, a hostile or damaged one, fields that are missing.
     """
     path = Path(path)
+    if not path.is_file():
+        raise BadData(
+            f"{path} must be a NIR file, but {'is a folder' if path.is_dir() else 'does not exist'}"
+        )
     with opened(path) as file:
         tree = _Reader(file).group("node", 0)
         version = file.text("version")[0] if "version" in file.file else ""

@@ -91,8 +91,11 @@ class Traced:
         self.groups: dict[str, Group] = {}
         self.others: dict[str, torch.nn.Module] = {}
         self.readout: Readout | None = None
+        tracer = _Tracer()
+        if tracer.is_leaf_module(module, ""):  # a Linear alone is a part, not what it is made of
+            module = torch.nn.Sequential(module)
         try:
-            graph = _Tracer().trace(module)
+            graph = tracer.trace(module)
         except NotLowerable:
             raise
         except Exception as e:  # torch.fx raises many types; all mean the same to a user

@@ -10,11 +10,10 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from ..errors import BadInput, did_you_mean
-from .compare.command import MaxEmd, MaxNewlyDead, MaxPaired
+from . import arguments
 from .terminal import Bars, drawn, need_torch, numbers
 
 console = Console()
-Force = Annotated[bool, typer.Option("--force", help="replace what is there")]
 
 
 class Recipes(TyperGroup):
@@ -35,22 +34,27 @@ app = typer.Typer(
 
 @app.command("fashion-mnist")
 def fashion_mnist(
-    epochs: Annotated[int, typer.Option(help="epochs of each training")] = 4,
-    seed: Annotated[int, typer.Option(help="of weights, image order and splits")] = 0,
-    timesteps: Annotated[int, typer.Option(help="timesteps T")] = 25,
-    batch_size: Annotated[int, typer.Option(help="images per training step")] = 50,
-    data: Annotated[Path | None, typer.Option(help="folder of the full set (idx, idx.gz or npz)")] = None,
-    out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/fashion-mnist"),
-    force: Force = False,
+    epochs: arguments.Epochs = 4,
+    seed: arguments.Seed = 0,
+    timesteps: arguments.FixedTimesteps = 25,
+    batch_size: arguments.BatchSize = 50,
+    data: Annotated[
+        Path | None, typer.Option(help="folder or file of the full set: idx, idx.gz or npz")
+    ] = None,
+    out: arguments.Folder = Path("runs/fashion-mnist"),
+    force: arguments.Force = False,
     quick: Annotated[bool, typer.Option("--quick", help="a first look in about a minute")] = False,
     loss: Annotated[
         str, typer.Option(help="cross entropy on 'counts', or on 'steps' as SQUAT prints it")
     ] = "counts",
-    max_emd: MaxEmd = None,
-    max_paired: MaxPaired = None,
-    max_newly_dead: MaxNewlyDead = None,
+    max_emd: arguments.MaxEmd = None,
+    max_paired: arguments.MaxPaired = None,
+    max_newly_dead: arguments.MaxNewlyDead = None,
 ) -> None:
-    """SQUAT's network on Fashion-MNIST: train, quantize, lower, verify and export."""
+    """SQUAT's network on Fashion-MNIST: train, quantize, lower, verify and export.
+
+    intspike run fashion-mnist --quick --out runs/first
+    """
     if loss not in ("counts", "steps"):
         raise BadInput(f"--loss must be counts or steps, not {loss!r}")
     need_torch()
@@ -78,23 +82,26 @@ def fashion_mnist(
 
 @app.command("mnist")
 def mnist(
-    epochs: Annotated[int, typer.Option(help="epochs of each training")] = 3,
-    seeds: Annotated[int, typer.Option(help="how many, from 0")] = 1,
+    epochs: arguments.Epochs = 3,
+    seeds: arguments.Seeds = 1,
     timesteps: Annotated[str, typer.Option(help="each T of the tests, increasing")] = "1,2,4,5,10,20",
     train_timesteps: Annotated[str, typer.Option(help="of which each training batch draws one")] = "1,2,4",
-    batch_size: Annotated[int, typer.Option(help="images per training step")] = 50,
-    subset: Annotated[int | None, typer.Option(help="training images (default: all)")] = None,
-    bits: Annotated[str, typer.Option(help="fp32, and of 8,4,2")] = "fp32,8,4,2",
+    batch_size: arguments.BatchSize = 50,
+    subset: arguments.Subset = None,
+    bits: arguments.Bits = "fp32,8,4,2",
     encode: Annotated[str, typer.Option(help="direct, rate or latency")] = "direct",
-    data: Annotated[str | None, typer.Option(help="folder or file of MNIST (idx, idx.gz or npz)")] = None,
-    jobs: Annotated[int, typer.Option(help="networks trained at once")] = 1,
-    out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/mnist"),
-    tables: Annotated[Path | None, typer.Option(help="folder of the report (default: that of --out)")] = None,
-    force: Force = False,
+    data: Annotated[str | None, typer.Option(help="folder or file of MNIST: idx, idx.gz or npz")] = None,
+    jobs: arguments.Jobs = 1,
+    out: arguments.Folder = Path("runs/mnist"),
+    tables: arguments.Tables = None,
+    force: arguments.Force = False,
     quick: Annotated[bool, typer.Option("--quick", help="a first look in some minutes")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="wait for another study on this folder")] = False,
+    wait: arguments.Wait = False,
 ) -> None:
-    """The MNIST timestep study's two networks at 32, 8, 4 and 2 bits, artificial rivals, and a research report."""
+    """The MNIST timestep study's two networks at 32, 8, 4 and 2 bits, artificial rivals, and a research report.
+
+    intspike run mnist --data FOLDER --quick --out runs/first-mnist
+    """
     need_torch()
     from .mnist.options import Options
     from .mnist.study import run

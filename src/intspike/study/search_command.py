@@ -17,21 +17,21 @@ console = Console()
 
 def search(
     budget: Annotated[str, typer.Option(help="the most it may cost: 12KiB, or a number of bits or SynOps")],
-    dataset: Annotated[str, typer.Option(help="as in intspike study squat")] = "fashion-mnist",
+    dataset: Annotated[str, typer.Option(help="a data set by its name, as in study squat")] = "fashion-mnist",
     cost: Annotated[str, typer.Option(help="what the budget limits: bits or synops")] = "bits",
     weight_bits: Annotated[str, typer.Option(help="what a layer's weights may have")] = "1,2,3,4,5,6,8",
     state_bits: Annotated[str, typer.Option(help="what a layer's states may have")] = "1,2,3,4,5,6,8",
     trials: Annotated[int, typer.Option(help="candidates that are measured")] = 60,
     samples: Annotated[int, typer.Option(help="validation samples that judge a candidate")] = 1000,
-    epochs: Annotated[int, typer.Option(help="of each of the two trainings")] = 4,
+    epochs: arguments.Epochs = 4,
     subset: arguments.Subset = None,
     timesteps: Annotated[int | None, typer.Option(help="T (default: the data set's)")] = None,
     batch_size: arguments.BatchSize = 50,
-    seed: Annotated[int, typer.Option(help="of weights, sample order and search")] = 0,
+    seed: arguments.Seed = 0,
     data: arguments.Data = None,
-    model: Annotated[str | None, typer.Option(help="your model, module:function")] = None,
-    out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/search"),
-    force: Annotated[bool, typer.Option("--force", help="replace what is there")] = False,
+    model: arguments.OwnModel = None,
+    out: arguments.Folder = Path("runs/search"),
+    force: arguments.Force = False,
 ) -> None:
     """Find weight and state bits for every layer under a budget, train the best, lower and verify it.
 
@@ -42,6 +42,7 @@ def search(
 
     if cost not in ("bits", "synops"):
         raise BadInput(f"--cost must be bits or synops, not {cost!r}")
+    dataset, data = arguments.data_of(dataset, data)
     options = search_run.Options(
         search_run.parse_budget(budget), dataset, cost, numbers(weight_bits, "weight-bits", int),
         numbers(state_bits, "state-bits", int), trials, samples, epochs, subset, timesteps, batch_size, seed, data,

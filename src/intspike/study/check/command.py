@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from .. import arguments
 from ..terminal import drawn, need_torch, numbers
 
 console = Console()
@@ -18,16 +19,16 @@ console = Console()
 def check(
     model: Annotated[
         str,
-        typer.Argument(help="your model, module:function, or squat-fmnist, spiking-cnn, ...; or a NIR file"),
+        typer.Argument(help=f"{arguments.NETWORK}; or a NIR file"),
     ],
     input_shape: Annotated[str, typer.Option(help="of one frame: 1,28,28 or 700")] = "1,28,28",
-    weight_bits: Annotated[int, typer.Option(help="of weights, 1..8")] = 4,
-    state_bits: Annotated[int, typer.Option(help="of membrane potentials, 1..8")] = 4,
-    codec: Annotated[str, typer.Option(help="states are stored after-reset or before-reset")] = "after-reset",
+    weight_bits: arguments.WeightBits = 4,
+    state_bits: arguments.StateBits = 4,
+    codec: arguments.Codec = "after-reset",
     rate: Annotated[float, typer.Option(help="assumed spikes per neuron and timestep")] = 0.1,
     timesteps: Annotated[int, typer.Option(help="assumed T")] = 25,
-    timed: Annotated[bool, typer.Option("--timed", help="every timestep brings another frame")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    timed: arguments.Timed = False,
+    as_json: arguments.Json = False,
     out: Annotated[Path | None, typer.Option(help="also write the JSON object into this file")] = None,
 ) -> None:
     """Before training: what of a model will lower and what is refused, proved widths, memory, operations.

@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from .. import arguments
 from ..terminal import Bars, drawn
 
 if TYPE_CHECKING:
-    from .run import Options
+    from .run import Comparison, Options
 
 console = Console()
-MaxEmd = Annotated[float | None, typer.Option(help="fail where the pooled EMD is above this")]
-MaxPaired = Annotated[float | None, typer.Option(help="fail where the pooled paired distance is above this")]
-MaxNewlyDead = Annotated[
-    str | None, typer.Option(help="fail where more neurons, or more % of them, fell silent")
-]
 
 
 def compare(
     a: Annotated[
         Path,
-        typer.Argument(help="the reference: a stored program, a name of intspike's own, or a checkpoint"),
+        typer.Argument(help="the reference: a stored program, a name that travels along, or a checkpoint"),
     ],
     b: Annotated[Path, typer.Argument(help="what is compared with it")],
-    data: Annotated[str, typer.Option(help="NAME, NAME=PATH, module:function, or a path")],
-    samples: Annotated[int | None, typer.Option(help="test samples (default: all)")] = None,
-    timesteps: Annotated[int | None, typer.Option(help="T (default: the data set's, else 25)")] = None,
-    model: Annotated[str | None, typer.Option(help="of checkpoints: a name or module:function")] = None,
-    second_seed: Annotated[Path | None, typer.Option(help="A trained with another seed")] = None,
+    data: arguments.DataSet = "fashion-mnist",
+    samples: arguments.Samples = None,
+    timesteps: arguments.Timesteps = None,
+    model: arguments.CheckpointModel = None,
+    second_seed: Annotated[
+        Path | None, typer.Option(help="the reference trained with another seed, as a second noise floor")
+    ] = None,
     repeats: Annotated[int, typer.Option(help="of the timing; 0: none")] = 5,
-    out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/compare"),
-    max_emd: MaxEmd = None,
-    max_paired: MaxPaired = None,
-    max_newly_dead: MaxNewlyDead = None,
+    out: arguments.Folder = Path("runs/compare"),
+    max_emd: arguments.MaxEmd = None,
+    max_paired: arguments.MaxPaired = None,
+    max_newly_dead: arguments.MaxNewlyDead = None,
+    as_json: arguments.Json = False,
 ) -> None:
     """Say how differently two networks fire on the same samples, in numbers with their noise floor and in pictures.
 
@@ -44,8 +45,7 @@ def compare(
     """
     from ... import pretrained
     from ...measure import judge, parse_gates
-    from ..report import drift_table
-    from .page import words, write
+    from .page import write
     from .run import Options
     from .run import compare as run
 
@@ -54,11 +54,22 @@ def compare(
         pretrained.find(a), pretrained.find(b), data, samples, timesteps, second_seed, model, repeats
     )
     try:
-        with Bars(console) as watch:
+        with Bars(Console(stderr=True) if as_json else console) as watch:
             found = run(options, watch)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     write(found, out, _again(options))
+    if as_json:
+        sys.stdout.write(json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
+    else:
+        _show(found, out)
+    judge(gates, {found.b.name: found.drift.pooled})
+
+
+def _show(found: Comparison, out: Path) -> None:
+    from ..report import drift_table
+    from .page import words
+
     console.print(drawn(drift_table(found.drift)))
     for line in words(found):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -66,7 +77,6 @@ def compare(
         f"Open {out / 'report.html'}; numbers are in {out / 'drift.json'} and {out / 'table.csv'}",
         soft_wrap=True,
     )
-    judge(gates, {found.b.name: found.drift.pooled})
 
 
 def _again(options: Options) -> str:

@@ -105,10 +105,11 @@ def built(model: str, dataset: Dataset) -> Network:
     if is_function(model):
         made = user_model(model)
     else:
-        known = {name: f for name, f in vars(models).items() if inspect.isfunction(f)}
+        known = {name.replace("_", "-"): f for name, f in vars(models).items() if inspect.isfunction(f)}
+        model = model.replace("_", "-")
         if model not in known:
             raise BadInput(
-                f"--model must be module:function or a model of intspike; {did_you_mean(model, known)}"
+                f"--model must be module:function or a network of intspike; {did_you_mean(model, known)}"
             )
         frame = dataset.frame
         facts = {"classes": len(dataset.classes), "high": dataset.high, "inputs": frame[0]}

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from .. import arguments
 from ..terminal import Bars, drawn
 
 console = Console()
 
 
-def demo(out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/pretrained")) -> None:
+def demo(out: arguments.Folder = Path("runs/pretrained")) -> None:
     """Run, inspect and export networks that travel with intspike: no training, no torch, seconds.
+
+    intspike demo
 
     Their names stand for their files in every command: intspike show fashion-mnist-w2u2
     """

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from .. import arguments
 from ..terminal import Bars, drawn, need_torch
 
 app = typer.Typer(no_args_is_help=True, help="Dynamics of integer networks: regimes, orbits, attractors.")
@@ -39,12 +40,14 @@ def random(
     steps: Annotated[int, typer.Option(help="timesteps whose spikes are counted")] = 1000,
     budget: Annotated[int, typer.Option(help="longest transient and period that are resolved")] = 20_000,
     seeds: Annotated[int, typer.Option(help="networks of each kind, from seed 0")] = 20,
-    jobs: Annotated[int, typer.Option(help="cells at once on this machine")] = 1,
+    jobs: arguments.Jobs = 1,
     out: Annotated[Path, typer.Option(help="the sweep's folder")] = Path("runs/dynamics"),
 ) -> None:
     """Sweep random recurrent networks over sizes, densities, widths and semantics: which regime does each end in?
 
     Finished cells are kept and never computed again, whatever stops the sweep: the same command goes on.
+
+    intspike dynamics random --neurons 60 --density 0.1,0.5 --seeds 10
     """
     need_torch()
     from .sweep import Options, parse_axis, run
@@ -89,7 +92,7 @@ def robust(
         int, typer.Option(help="longest transient and period that tell attractors apart")
     ] = 5000,
     seeds: Annotated[int, typer.Option(help="networks, from seed 0")] = 20,
-    out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/robust"),
+    out: arguments.Folder = Path("runs/robust"),
 ) -> None:
     """Change weights and inputs of random integer networks, and of the real ones they were rounded from, alike.
 
@@ -117,14 +120,14 @@ def robust(
 
 @app.command()
 def analyse(
-    artifact: Annotated[Path, typer.Argument(help="a stored program, such as runs/demo/model.intspike")],
+    artifact: arguments.Artifact,
     drive: Annotated[str, typer.Option(help="an input code, or a .npy file of frames that repeat")] = "0",
     data: Annotated[
-        str | None, typer.Option(help="stimuli: test samples of NAME, NAME=PATH, or a path")
+        str | None, typer.Option(help=f"{arguments.DATASET}: its test samples are stimuli")
     ] = None,
-    samples: Annotated[int, typer.Option(help="stimuli")] = 20,
+    samples: Annotated[int, typer.Option(help="test samples")] = 20,
     timesteps: Annotated[
-        int | None, typer.Option(help="of a stimulus (default: the data set's, else 25)")
+        int | None, typer.Option(help="T of a stimulus (default: the data set's, else 25)")
     ] = None,
     states: Annotated[int, typer.Option(help="states that are drawn")] = 200,
     budget: Annotated[int, typer.Option(help="longest transient and period that are resolved")] = 100_000,
@@ -138,8 +141,8 @@ def analyse(
     ramp: Annotated[
         str, typer.Option(help="input codes that the drive rises and falls through, such as 0..8:9")
     ] = "",
-    out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/analysis"),
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    out: arguments.Folder = Path("runs/analysis"),
+    as_json: arguments.Json = False,
 ) -> None:
     """What a stored program does in the long run: attractors, basins, transients, damage, proofs, how it forgets.
 

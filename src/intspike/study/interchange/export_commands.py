@@ -8,21 +8,25 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from .. import arguments
+
 console = Console()
-Artifact = Annotated[Path, typer.Argument(help="a stored program, or the name of one of intspike's own")]
 
 
 def export_nir(
-    artifact: Artifact,
+    artifact: arguments.Artifact,
     out: Annotated[Path, typer.Option(help="the NIR file")] = Path("model.nir"),
     timestep: Annotated[float, typer.Option(help="dt of its time constants (s)")] = 1e-3,
     program_only: Annotated[
         bool,
         typer.Option("--program-only", help="for programs that NIR cannot say: the integer program alone"),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="replace what is there")] = False,
+    force: arguments.Force = False,
 ) -> None:
-    """Write a stored program as NIR: real parameters for every tool, and the integer program in the metadata."""
+    """Write a stored program as NIR: real parameters for every tool, and the integer program in the metadata.
+
+    intspike export nir runs/demo/model.intspike --out model.nir
+    """
     from ... import pretrained
     from ...export.nir import export_nir as write
     from ...ir.artifact import load
@@ -42,14 +46,17 @@ def export_nir(
 
 
 def export_onnx(
-    artifact: Artifact,
+    artifact: arguments.Artifact,
     out: Annotated[Path, typer.Option(help="the ONNX file")] = Path("model.onnx"),
-    timesteps: Annotated[int, typer.Option(help="timesteps T that the graph holds")] = 25,
-    timed: Annotated[bool, typer.Option("--timed", help="every timestep brings another frame")] = False,
+    timesteps: Annotated[int, typer.Option(help="timesteps T")] = 25,
+    timed: arguments.Timed = False,
     trace: Annotated[bool, typer.Option("--trace", help="also give every spike and stored code")] = False,
-    force: Annotated[bool, typer.Option("--force", help="replace what is there")] = False,
+    force: arguments.Force = False,
 ) -> None:
-    """Write a stored program as ONNX, unrolled over T: ONNX Runtime gives the same integers."""
+    """Write a stored program as ONNX, unrolled over T: ONNX Runtime gives the same integers.
+
+    intspike export onnx runs/demo/model.intspike --timesteps 25
+    """
     from ... import pretrained
     from ...export.onnx import export_onnx as write
     from ...ir.artifact import load

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from ...errors import BadInput
+from .. import arguments
 from ..terminal import drawn, need_torch
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ def import_(
     discretisation: Annotated[str, typer.Option(help="euler (1 - dt/tau) or exact (exp(-dt/tau))")] = "euler",
     scale: Annotated[float, typer.Option(help="real value of one input code")] = 1.0,
     high: Annotated[int, typer.Option(help="largest input code")] = 255,
-    weight_bits: Annotated[int, typer.Option(help="of weights, 1..8")] = 4,
-    state_bits: Annotated[int, typer.Option(help="of membrane potentials, 1..8")] = 4,
-    codec: Annotated[str, typer.Option(help="states are stored after-reset or before-reset")] = "after-reset",
-    out: Annotated[Path, typer.Option(help="output folder")] = Path("imported"),
-    force: Annotated[bool, typer.Option("--force", help="replace what is there")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    weight_bits: arguments.WeightBits = 4,
+    state_bits: arguments.StateBits = 4,
+    codec: arguments.Codec = "after-reset",
+    out: arguments.Folder = Path("imported"),
+    force: arguments.Force = False,
+    as_json: arguments.Json = False,
 ) -> None:
     """Import a NIR file: every choice listed, quantized as it stands, lowered and stored.
 

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from ...errors import BadInput
+from .. import arguments
 
 console = Console()
 
@@ -23,7 +24,7 @@ def diff(
     common: Annotated[
         bool, typer.Option("--common", help="compare what both hold, and say what is left out")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    as_json: arguments.Json = False,
 ) -> None:
     """Compare two traces in every spike and stored code, and name the first difference; status 1 where there is one.
 
@@ -66,17 +67,17 @@ def _trace_file(path: Path) -> Path:
 
 
 def vectors(
-    artifact: Annotated[Path, typer.Argument(help="a stored program, or the name of one of intspike's own")],
-    samples: Annotated[int, typer.Option(help="how many inputs")] = 20,
-    timesteps: Annotated[int, typer.Option(help="timesteps T")] = 25,
+    artifact: arguments.Artifact,
+    samples: Annotated[int, typer.Option(help="test samples, or random inputs")] = 20,
+    timesteps: arguments.FixedTimesteps = 25,
     data: Annotated[
         str | None,
-        typer.Option(help="test samples of NAME, NAME=PATH, module:function, a path (default: random)"),
+        typer.Option(help=f"{arguments.DATASET} (default: random inputs)"),
     ] = None,
     timed: Annotated[bool, typer.Option("--timed", help="random inputs are new at every timestep")] = False,
     seed: Annotated[int, typer.Option(help="of random inputs")] = 0,
-    out: Annotated[Path, typer.Option(help="output folder")] = Path("vectors"),
-    force: Annotated[bool, typer.Option("--force", help="replace what is there")] = False,
+    out: arguments.Folder = Path("vectors"),
+    force: arguments.Force = False,
 ) -> None:
     """Write inputs and every spike and stored code of a program, for people who build their own hardware.
 

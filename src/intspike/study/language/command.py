@@ -10,14 +10,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from .. import arguments
 from ..terminal import need_torch
 
 console = Console()
 
 
 def tiny_language(
-    epochs: Annotated[int, typer.Option(help="of each training")] = 4,
-    seed: Annotated[int, typer.Option(help="of weights and of the order of windows")] = 0,
+    epochs: arguments.Epochs = 4,
+    seed: Annotated[int, typer.Option(help="of weights and the order of windows")] = 0,
     context: Annotated[int, typer.Option(help="characters of a training window")] = 64,
     width: Annotated[int, typer.Option(help="channels between blocks")] = 128,
     layers: Annotated[int, typer.Option(help="blocks of token mixing and MLP")] = 2,
@@ -26,11 +27,14 @@ def tiny_language(
     batch_size: Annotated[int, typer.Option(help="windows per training step")] = 32,
     characters: Annotated[int | None, typer.Option(help="of the text that are used (default: all)")] = None,
     data: Annotated[Path | None, typer.Option(help="a plain text file (default: the embedded text)")] = None,
-    out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/tiny-language"),
-    force: Annotated[bool, typer.Option("--force", help="replace what is there")] = False,
+    out: arguments.Folder = Path("runs/tiny-language"),
+    force: arguments.Force = False,
     quick: Annotated[bool, typer.Option("--quick", help="a first look: 20,000 characters, an epoch")] = False,
 ) -> None:
-    """A spiking language model of characters: train, quantize, lower, verify; all integers in the end."""
+    """A spiking language model of characters: train, quantize, lower, verify; all integers in the end.
+
+    intspike run tiny-language --quick
+    """
     need_torch()
     from .recipe import Options, run
 
@@ -55,7 +59,7 @@ def generate(
     length: Annotated[int | None, typer.Option(help="tokens to make (default: up to the context)")] = None,
     temperature: Annotated[float, typer.Option(help="of the draws; 0: always the likeliest")] = 0.8,
     seed: Annotated[int, typer.Option(help="of the draws")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    as_json: arguments.Json = False,
 ) -> None:
     """Text from a stored spiking language model, by the integer engine.
 

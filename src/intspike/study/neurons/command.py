@@ -18,7 +18,7 @@ def neurons(
     dataset: Annotated[
         str,
         typer.Option(
-            help="fashion-mnist, mnist, cifar10, cifar100, spoken-digits, events, text-classification"
+            help="fashion-mnist, mnist, cifar10, cifar100, spoken-digits, events, text-classification, language"
         ),
     ] = "fashion-mnist",
     model: arguments.Model = None,
@@ -30,7 +30,9 @@ def neurons(
         int | None, typer.Option(help="T of integer neurons (default: 1 for images, else the network's)")
     ] = None,
     bits: arguments.Bits = "fp32,4",
-    beta: Annotated[float, typer.Option(help="leak that neurons start from")] = 0.5,
+    beta: Annotated[
+        float | None, typer.Option(help="leak that neurons start from (default: 0.5, of language 0.9)")
+    ] = None,
     seeds: arguments.Seeds = 3,
     epochs: arguments.Epochs = 4,
     subset: arguments.Subset = None,
@@ -38,6 +40,13 @@ def neurons(
     learning_rate: arguments.LearningRate = 3e-3,
     quantized_learning_rate: arguments.QuantizedLearningRate = 2e-3,
     augment: arguments.Augment = None,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines/--no-baselines",
+            help="also a GRU and a transformer (language), a bag of words (text)",
+        ),
+    ] = True,
     data: arguments.Data = None,
     jobs: arguments.Jobs = 1,
     backend: arguments.Backend = "loky",
@@ -66,7 +75,7 @@ def neurons(
 
     options = Options(
         dataset, model, tuple(neurons.split(",")), spikes, timesteps, tuple(bits.split(",")), beta, seeds, epochs,
-        subset, batch_size, learning_rate, quantized_learning_rate, augment, data,
+        subset, batch_size, learning_rate, quantized_learning_rate, augment, baselines, data,
     )  # fmt: skip
     run_shown(
         console,

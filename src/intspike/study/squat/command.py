@@ -41,7 +41,7 @@ def squat(
     folds: Annotated[
         int | None, typer.Option(help="cross-validate: seed s is tested on fold s of so many")
     ] = None,
-    timesteps: Annotated[int | None, typer.Option(help="T in training (default: the data set's)")] = None,
+    timesteps: Annotated[int | None, typer.Option(help="T (default: the data set's)")] = None,
     test_timesteps: Annotated[
         int | None, typer.Option(help="T in the test (default: the data set's)")
     ] = None,
@@ -51,7 +51,7 @@ def squat(
     beta: Annotated[float | None, typer.Option(help="leak of all neurons (default: the data set's)")] = None,
     loss: Annotated[str | None, typer.Option(help="counts, steps or mse (default: the data set's)")] = None,
     data: arguments.Data = None,
-    model: arguments.Model = None,
+    model: arguments.OwnModel = None,
     jobs: arguments.Jobs = 1,
     backend: arguments.Backend = "loky",
     address: arguments.Address = None,
