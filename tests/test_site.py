@@ -102,3 +102,39 @@ def test_what_shares_a_description_is_listed_one_by_one():
     text = "A.\n\nArgs:\n    a, b: both, and\n        more.\n    c: alone.\n"
     want = "A.\n\nArgs:\n    a: both, and\n        more.\n    b: both, and\n        more.\n    c: alone."
     assert read(text) == want
+
+
+GALLERY = ROOT / "docs" / "figures" / "gallery"
+
+
+def test_pictures_of_the_gallery_are_small_themed_and_shown():
+    text = (ROOT / "docs" / "gallery.md").read_text("utf-8")
+    files = sorted(GALLERY.iterdir())
+    assert files
+    for file in files:
+        drawn = file.read_text("utf-8")
+        assert f"(figures/gallery/{file.name})" in text, f"{file.name} is not shown"
+        assert len(drawn) < 100_000, f"{file.name} is large"
+        assert "@media(prefers-color-scheme:dark)" in drawn
+        assert "rgb(1, 2, " not in drawn, f"{file.name} has a colour that has no name"
+        assert "<script" not in drawn
+
+
+def test_a_picture_of_a_report_takes_the_colours_of_its_themes():
+    made = tool("make_gallery")
+    report = (
+        "<style>:root { --ink: #111111; --v1: #0072b2; } @media (prefers-color-scheme: dark) { :root { --ink: #eeeeee; "
+        '--v1: #5ab4ec; } }</style><h3>A &amp; B</h3><div class="figure" role="img" style="height: 300px"> '
+        '<script type="application/json">{"data": [{"line": {"color": "$1/0.5"}, "text": "$1 a day"}]}</script>'
+    )
+    figure, height = made.picture(report, "A & B")
+    names: list[str] = []
+    assert height == 300
+    assert made.marked(figure, names) == {
+        "data": [{"line": {"color": "rgba(1, 2, 0, 0.5)"}, "text": "$1 a day"}]
+    }
+    drawn = made.themed('<svg class="m"><path style="stroke: rgb(1, 2, 0)"/></svg>', names, report)
+    style = "<style>svg{--v1:#0072b2}@media(prefers-color-scheme:dark){svg{--v1:#5ab4ec}}</style>"
+    assert drawn == f'<svg class="m">{style}<path style="stroke: var(--v1)"/></svg>\n'
+    with pytest.raises(SystemExit, match="it has: A & B"):
+        made.picture(report, "C")
