@@ -10,12 +10,13 @@ from .delayed_match import delayed_match
 from .download import get_fashion_mnist
 from .dvs_gesture import dvs_gesture
 from .fashion import fashion_mnist
+from .labelled_text import folder_vocabulary, text_folders
 from .mnist import mnist
 from .nmnist import nmnist
 from .npz import npz
 from .shd import shd
 from .spoken_digits import spoken_digits
-from .text import Text, encode_text, read_text, text_folders
+from .text import Text, encode_text, read_text, text_windows
 from .text_sample import shakespeare, speakers
 from .timed import by_rows
 
@@ -31,6 +32,7 @@ __all__ = [
     "dvs_gesture",
     "encode_text",
     "fashion_mnist",
+    "folder_vocabulary",
     "get_fashion_mnist",
     "mnist",
     "nmnist",
@@ -42,4 +44,5 @@ __all__ = [
     "spoken_digits",
     "subset",
     "text_folders",
+    "text_windows",
 ]

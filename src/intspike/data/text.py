@@ -1,4 +1,4 @@
-"""Text as tokens: plain files, and folders of files whose names are classes; in bytes or characters.
+"""Text as tokens, in bytes or characters.
 
 A token is one of a vocabulary; as a network's input it is a spike on the channel of that token, one timestep a token.
 """
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..encode.checks import whole
 from ..errors import BadData, BadInput
 from .checks import new_frames
-from .dataset import Dataset, Split, hold_out
+from .dataset import Dataset, Split
 
 Unit = Literal["character", "byte"]
 MOST_BYTES = 1 << 28  # of one file
@@ -74,10 +74,11 @@ def encode_text(
     Raises:
         BadInput: the text is empty, or holds what the vocabulary does not, with its place.
     """
-    return _tokens(text if unit == "character" else text.encode().decode("latin-1"), vocabulary, unit, name)
+    return tokens_of(text if unit == "character" else text.encode().decode("latin-1"), vocabulary, unit, name)
 
 
-def _tokens(units: str, vocabulary: Sequence[str], unit: Unit, name: str) -> NDArray[np.int64]:
+def tokens_of(units: str, vocabulary: Sequence[str], unit: Unit, name: str) -> NDArray[np.int64]:
+    """Tokens [N] of characters, or of bytes as characters; raises as `encode_text`."""
     if not units:
         raise BadInput(f"{name} must hold at least one {unit}, but is empty")
     known = {token: k for k, token in enumerate(vocabulary)}
@@ -109,62 +110,45 @@ def read_text(
         BadData: no file, an empty one, one that is too large, or in another encoding.
         BadInput: an unknown unit, encoding or token.
     """
-    text = _read(Path(path), unit, encoding)
-    known = tuple(vocabulary) if vocabulary is not None else _vocabulary([text], unit)
-    return Text(_tokens(text, known, unit, str(path)), known, unit, f"{path}, {len(text):,} {unit}s")
+    text = read_units(Path(path), unit, encoding)
+    known = tuple(vocabulary) if vocabulary is not None else vocabulary_of([text], unit)
+    return Text(tokens_of(text, known, unit, str(path)), known, unit, f"{path}, {len(text):,} {unit}s")
 
 
-def text_folders(
-    path: Path | str,
-    *,
-    length: int = 64,
-    unit: Unit = "character",
-    encoding: str = "utf-8",
-    vocabulary: Sequence[str] | None = None,
-    validation: float = 0.1,
-    test: float = 0.2,
-    seed: int = 0,
-) -> Dataset:
-    """Labelled texts: a folder of folders, each named after its class, of text files, one a sample.
+def text_windows(text: Text, context: int, held: float = 0.1) -> Dataset:
+    """A text as a data set of windows: samples are spikes [N, context + 1, V], the last the token that is to follow.
 
-    Where the folder holds `train` and `test`, the classes are in them; else a share of all files becomes the test
-    split.
-    Inputs are spikes [N, T, V]: token t of a sample on its channel at timestep t; behind a shorter text is silence.
+    The windows at its end are the test split, and there is no validation split. Labels are the numbers of the windows,
+    and the classes are the vocabulary.
 
     Args:
-        length: T; of longer texts the beginning.
-        unit, encoding, vocabulary: as in `read_text`; one vocabulary for all files.
-        validation, test: shares, in the proportions of the classes; `test` is unused where there is a test folder.
-        seed: chooses which.
+        context: tokens of a window.
+        held: share of the windows that is held out.
 
     Raises:
-        BadData: no folder, no classes, classes that differ between the splits, or a file that cannot be read.
-        BadInput: the other arguments, or a token that a given vocabulary lacks.
+        BadInput: the text has less than two windows, or a share outside 0..1.
     """
-    root, length = Path(path), whole("length", length, 1, 1 << 16)
-    own = all((root / part).is_dir() for part in ("train", "test"))
-    found = [_labelled(root / part) for part in ("train", "test")] if own else [_labelled(root)]
-    classes = tuple(found[0])
-    for other in found[1:]:
-        if tuple(other) != classes:
-            raise BadData(
-                f"{root} must have the same classes in train and test, not {', '.join(classes)} and {', '.join(other)}"
-            )
-    texts = [[(_read(f, unit, encoding), f) for files in part.values() for f in files] for part in found]
-    labels = [np.repeat(np.arange(len(classes)), [len(files) for files in part.values()]) for part in found]
-    known = (
-        tuple(vocabulary)
-        if vocabulary is not None
-        else _vocabulary((t for part in texts for t, _ in part), unit)
-    )
-    splits = [
-        one_hot([_tokens(t, known, unit, str(f)) for t, f in part], k.astype(np.int64), len(known), length)
-        for part, k in zip(texts, labels, strict=True)
-    ]
-    rest, held = splits if own else hold_out(splits[0], test, seed)
-    kept, chosen = hold_out(rest, validation, seed)
-    source = f"{len(rest):,} + {len(held):,} texts of {root.name}, the first {length} {unit}s of each"
-    return Dataset("labelled texts", kept, chosen, held, classes, source, high=1)
+    windows = text.windows(context)
+    kept = learned_windows(len(windows), context, held)
+    every = one_hot(list(windows), np.arange(len(windows)), len(text.vocabulary), context + 1)
+    rest = every.pick(np.arange(kept, len(windows)))
+    source = f"{text.source}; {kept:,} + {len(rest):,} windows of {context}"
+    none = every.pick(np.arange(0))
+    return Dataset("language", every.take(kept), none, rest, text.vocabulary, source, high=1)
+
+
+def learned_windows(windows: int, context: int, held: float) -> int:
+    """How many of a text's windows are learned; at least one is held out.
+
+    Raises:
+        BadInput: less than two windows, or a share outside 0..1.
+    """
+    if not 0 < held < 1 or windows < 2:
+        raise BadInput(
+            f"a text must have two windows of {context} tokens or more, and the share held out be in 0..1, not "
+            f"{windows} and {held:g}; give a longer text"
+        )
+    return min(max(1, round(windows * (1 - held))), windows - 1)
 
 
 def one_hot(texts: Sequence[NDArray[np.int64]], labels: NDArray[np.int64], tokens: int, length: int) -> Split:
@@ -176,25 +160,12 @@ def one_hot(texts: Sequence[NDArray[np.int64]], labels: NDArray[np.int64], token
     return Split(inputs, labels, timed=True)
 
 
-def _labelled(folder: Path) -> dict[str, list[Path]]:
-    """Files by class, both in the order of their names."""
-    if not folder.is_dir():
-        raise BadData(f"{folder} must be a folder of folders of texts, but is none; give another")
-    made = {
-        d.name: sorted(f for f in d.iterdir() if f.is_file() and not f.name.startswith("."))
-        for d in sorted(folder.iterdir())
-        if d.is_dir() and not d.name.startswith(".")
-    }
-    empty = [name for name, files in made.items() if not files]
-    if len(made) < 2 or empty:
-        raise BadData(
-            f"{folder} must hold at least two folders of text files, named after their classes, but holds "
-            f"{', '.join(made) or 'none'}{f', of which {empty[0]} is empty' if empty else ''}"
-        )
-    return made
+def read_units(path: Path, unit: Unit, encoding: str) -> str:
+    """A file's characters, or its bytes as the characters of the same numbers.
 
-
-def _read(path: Path, unit: Unit, encoding: str) -> str:
+    Raises:
+        BadData, BadInput: as `read_text`.
+    """
     if unit not in ("character", "byte"):
         raise BadInput(f"unit must be 'character' or 'byte', not {unit!r}")
     try:
@@ -220,7 +191,12 @@ def _read(path: Path, unit: Unit, encoding: str) -> str:
         ) from error
 
 
-def _vocabulary(texts: Iterator[str] | Sequence[str], unit: Unit) -> tuple[str, ...]:
+def vocabulary_of(texts: Iterator[str] | Sequence[str], unit: Unit) -> tuple[str, ...]:
+    """What occurs in texts, in order.
+
+    Raises:
+        BadInput: too many different tokens.
+    """
     found = tuple(sorted(set[str]().union(*texts)))
     if len(found) > MOST_TOKENS:
         raise BadInput(

@@ -11,12 +11,15 @@ from typing import TypedDict
 import torch
 
 from .. import models
-from ..data import Augment, Dataset
+from ..data import Augment, Dataset, read_text, shakespeare, text_windows
 from ..errors import BadInput, did_you_mean
 from ..nn import Network
 from . import custom
 from .samples import READERS
 from .splits import few, fingerprint
+
+LANGUAGE = "language"  # windows of a text, whose tokens are predicted
+CONTEXT = 64  # tokens of a window
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,14 @@ class Known:
         augmented: whether its images are augmented in training, unless the user says.
         augment: how; mirrored digits are no digits.
         timesteps: T, where that is not for the network to say.
+        labelled: whether samples have classes; only the neuron study takes others.
     """
 
     model: str
     augmented: bool = False
     timesteps: int | None = None
     augment: Augment = Augment()
+    labelled: bool = True
 
 
 MODELS: Mapping[str, Model] = {
@@ -80,6 +85,9 @@ MODELS: Mapping[str, Model] = {
     "squat-shd": Model(models.squat_shd, 25, vectors=True),
     "recurrent-100": Model(models.recurrent, 25, vectors=True),
     "squat-shd-100": Model(partial(models.squat_shd, hidden=100), 25, vectors=True),
+    "spiking-language": Model(
+        lambda classes, inputs, high: models.spiking_language(inputs), CONTEXT, vectors=True
+    ),
 }
 DATASETS: Mapping[str, Known] = {
     "cifar10": Known("sew-resnet-8", augmented=True),
@@ -90,6 +98,7 @@ DATASETS: Mapping[str, Known] = {
     "spoken-digits": Known("squat-shd"),
     "events": Known("squat-dvs"),
     "text-classification": Known("squat-shd-100", timesteps=64),
+    LANGUAGE: Known("spiking-language", timesteps=CONTEXT, labelled=False),
 }
 
 
@@ -185,6 +194,10 @@ def find(study: str, dataset: str, model: str | None, data: str | None) -> Where
             f"the {study} study has no data set {dataset!r}; {did_you_mean(dataset, DATASETS)}; or give --data "
             "module:function"
         )
+    if not own and not DATASETS[dataset].labelled and study != "neuron":
+        raise BadInput(
+            f"the {study} study compares classes, but {dataset} has none; intspike study neurons --dataset {dataset}"
+        )
     path = data if own or data is None else str(Path(data).resolve())
     return Where(dataset, path, model or DATASETS.get(dataset, DATASETS["fashion-mnist"]).model)
 
@@ -199,6 +212,8 @@ def load(where: Where) -> Dataset:
             f"the study has no data set {where.dataset!r}; {did_you_mean(where.dataset, DATASETS)}; or give --data "
             "module:function"
         )
+    if where.dataset == LANGUAGE:
+        return text_windows(shakespeare() if where.data is None else read_text(where.data), CONTEXT)
     return READERS[where.dataset](where.data)
 
 

@@ -33,19 +33,23 @@ def tested(net: Network, test: Split, timesteps: int) -> tuple[dict[str, Any], S
         index = np.arange(at, min(at + batch, len(test)))
         trace = side.add(test.batch(index, timesteps))
         right[index] = trace.classes == test.labels[index]
-    firing = side.counts.whole
-    layers = {
-        name: {"neurons": int(c.size), "rate": float(firing.rates[name].mean()), "dead": int(dead(c).sum())}
-        for name, c in firing.counts.items()
-    }
     correct = int(right.sum())
     return {
         "accuracy": correct / len(test),
         "correct": correct,
         "n": len(test),
         "right": np.packbits(right).tobytes().hex(),
-        "layers": layers,
+        "layers": fired(side),
     }, side
+
+
+def fired(side: Side) -> dict[str, dict[str, Any]]:
+    """How each layer fires: its neurons, their mean rate, and how many never do."""
+    firing = side.counts.whole
+    return {
+        name: {"neurons": int(c.size), "rate": float(firing.rates[name].mean()), "dead": int(dead(c).sum())}
+        for name, c in firing.counts.items()
+    }
 
 
 def reaching(net: Network, config: QuantConfig, dataset: Dataset, timesteps: int, seed: int) -> QuantConfig:

@@ -8,7 +8,10 @@ from .fit import fit as fit
 from .history import Epoch as Epoch
 from .history import Progress as Progress
 from .language import NextToken as NextToken
+from .language import bits_of_windows as bits_of_windows
 from .language import bits_per_token as bits_per_token
 from .language import next_tokens as next_tokens
+from .language import spiking_logits as spiking_logits
 from .losses import CountCrossEntropy as CountCrossEntropy
 from .losses import CountMSE as CountMSE
+from .plain import fit_plain as fit_plain

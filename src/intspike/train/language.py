@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data import Dataset, Split, Text
-from ..data.text import one_hot
+from ..data.text import learned_windows, one_hot
 from ..errors import BadInput
 from ..nn import Network
 from ..nn.scales import value_scales
 
 Ints = NDArray[np.int64]
+Logits = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +53,7 @@ def next_tokens(text: Text, context: int, held: float = 0.1) -> tuple[Dataset, N
         BadInput: the text has less than two windows, or a share outside 0..1.
     """
     windows = text.windows(context)
-    if not 0 < held < 1 or len(windows) < 2:
-        raise BadInput(
-            f"a text must have two windows of {context} tokens or more, and the share held out be in 0..1, not "
-            f"{len(windows)} and {held:g}; give a longer text"
-        )
-    kept = min(max(1, round(len(windows) * (1 - held))), len(windows) - 1)
+    kept = learned_windows(len(windows), context, held)
     numbers = np.arange(kept, dtype=np.int64)
     learned = one_hot(list(windows[:kept, :-1]), numbers, len(text.vocabulary), context)
     none = Split(learned.inputs[:0], learned.labels[:0], timed=True)
@@ -65,24 +62,51 @@ def next_tokens(text: Text, context: int, held: float = 0.1) -> tuple[Dataset, N
     return dataset, NextToken(torch.from_numpy(windows[:kept, 1:].copy())), windows[kept:]
 
 
-@torch.no_grad()
 def bits_per_token(net: Network, windows: Ints, *, batch: int = 64) -> float:
     """Mean bits that a network in evaluation needs for the tokens that follow, over windows [N, T + 1]."""
+    was_training = net.training
+    logits = spiking_logits(net)
+    assert net.readout is not None
+    found = bits_of_windows(logits, windows, net.readout.synapse.out_features, batch=batch)
+    net.train(was_training)
+    return float(found.mean())
+
+
+def spiking_logits(net: Network) -> Logits:
+    """What a spiking language model predicts, as a function; it is put into evaluation.
+
+    Raises:
+        BadInput: a network that does not end in an integrator.
+    """
+    unit = _unit(net)
+    net.eval()
+    return lambda x: net(x).double() * unit
+
+
+@torch.no_grad()
+def bits_of_windows(
+    logits: Logits, windows: Ints, vocabulary: int, *, batch: int = 64
+) -> NDArray[np.float64]:
+    """Mean bits for the tokens that follow, of each of windows [N, T + 1].
+
+    Args:
+        logits: of spikes [T, B, V], the logits of the token that follows each, [T, B, V].
+        vocabulary: V.
+
+    Raises:
+        BadInput: no windows.
+    """
     if not len(windows):
         raise BadInput("bits per token must be measured on at least one window")
-    was_training = net.training
-    net.eval()
-    unit, total = _unit(net), 0.0
-    assert net.readout is not None
-    classes = net.readout.synapse.out_features
+    made = np.empty(len(windows))
     for at in range(0, len(windows), batch):
         part = windows[at : at + batch]
-        x = one_hot(list(part[:, :-1]), np.zeros(len(part), np.int64), classes, part.shape[1] - 1)
-        logits = net(torch.from_numpy(x.batch(np.arange(len(part)), part.shape[1] - 1))).double() * unit
+        x = one_hot(list(part[:, :-1]), np.zeros(len(part), np.int64), vocabulary, part.shape[1] - 1)
+        given = logits(torch.from_numpy(x.batch(np.arange(len(part)), part.shape[1] - 1)))
         follows = torch.from_numpy(part[:, 1:].T.copy())
-        total += float(F.cross_entropy(logits.flatten(0, 1), follows.flatten(), reduction="sum"))
-    net.train(was_training)
-    return total / (windows[:, 1:].size * math.log(2))
+        each = F.cross_entropy(given.double().flatten(0, 1), follows.flatten(), reduction="none")
+        made[at : at + batch] = each.reshape(follows.shape).mean(0).numpy() / math.log(2)
+    return made
 
 
 def _unit(net: Network) -> float:

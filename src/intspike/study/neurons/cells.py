@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ... import nn
 from ...quant import QuantConfig, ThresholdCentred, weight_of
+from ..models import LANGUAGE
 
 # of beta, the leak, and D, the largest output
 KINDS: Mapping[str, Callable[[float, int], nn.Neuron]] = {
@@ -19,6 +20,11 @@ KINDS: Mapping[str, Callable[[float, int], nn.Neuron]] = {
     "NASN": lambda beta, D: nn.NASN(D, beta=beta),
 }
 ORDINARY = ("IF", "LIF", "PLIF")
+# what is trained beside spiking networks, on which data set, and its learning rate
+BASELINES: Mapping[str, Mapping[str, float]] = {
+    LANGUAGE: {"GRU": 3e-3, "transformer": 3e-3},
+    "text-classification": {"bag of words": 1e-2},
+}
 
 
 @dataclass(frozen=True)
@@ -26,11 +32,11 @@ class NeuronCell:
     """One network of the study.
 
     Attributes:
-        neuron: of `KINDS`; all layers have it.
+        neuron: of `KINDS`; all layers have it. Or a baseline, of `BASELINES`.
         spikes: D of integer neurons.
         timesteps: T, in training and in the test.
         bits: of weights and membrane potentials; None: full precision.
-        beta: leak that neurons start from.
+        beta: leak that neurons start from, in layers that remember.
         seed: of weights, sample order and validation split.
         dataset, data, model: its registered name, a fingerprint of the samples, and the network.
         epochs: of each of the trainings, in full precision and quantized.
@@ -67,6 +73,16 @@ class NeuronCell:
         return 1 if self.neuron in ORDINARY else self.spikes
 
     @property
+    def language(self) -> bool:
+        """Whether it predicts the next character of a text."""
+        return self.dataset == LANGUAGE
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is no spiking network."""
+        return self.neuron not in KINDS
+
+    @property
     def row(self) -> str:
         """DATASET/NEURON/WEIGHTBITS-STATEBITS; 32 bits are float32. Cells of one row differ in their seed."""
         bits = self.bits or 32
@@ -100,6 +116,7 @@ def grid(
     bits: Sequence[int | None],
     learning_rate: float,
     ordinary_timesteps: int,
+    baselines: Mapping[str, float] | None = None,
 ) -> list[NeuronCell]:
     """All cells, one seed after the other.
 
@@ -107,6 +124,7 @@ def grid(
         base: what all cells share, in full precision.
         learning_rate: of quantized training.
         ordinary_timesteps: T of neurons that send one spike.
+        baselines: learning rates of what is trained beside them.
     """
     made: list[NeuronCell] = []
     for seed in range(seeds):
@@ -115,4 +133,6 @@ def grid(
             full = replace(base, seed=seed, neuron=neuron, timesteps=timesteps)
             quantized = replace(full, quantized_learning_rate=learning_rate)
             made += [full if b is None else replace(quantized, bits=b) for b in bits]
+        for name, rate in (baselines or {}).items():
+            made.append(replace(base, seed=seed, neuron=name, learning_rate=rate))
     return made

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ..report.style import Figure, Panel, axis, colour, layout, plain, text
 from ..rows import Row
 from .cells import NeuronCell
+from .scores import interval, score_of
 from .tables import Rows, bits_of, mean_of_record
 
 MARKERS = ("circle", "diamond", "square", "x", "triangle-up", "cross")
@@ -18,22 +19,21 @@ def kinds(rows: Rows) -> tuple[str, ...]:
 
 
 def frontiers(rows: Rows) -> list[Panel]:
-    """Accuracy against spikes and operations, a point a network."""
+    """What networks are judged by against spikes and operations, a point a network."""
     made = [
-        _points("Accuracy and spikes", rows, lambda r: mean_of_record(r, "spikes"), "spikes of an inference"),
-        _points(
-            "Accuracy and operations", rows, lambda r: mean_of_record(r, "synops"), "SynOps of an inference"
-        ),
+        _points("spikes", rows, lambda r: mean_of_record(r, "spikes"), "spikes of an inference"),
+        _points("operations", rows, lambda r: mean_of_record(r, "synops"), "SynOps of an inference"),
     ]
     return [p for p in made if p.data]
 
 
-def _points(title: str, rows: Rows, place: Callable[[Row[NeuronCell]], float | None], unit: str) -> Panel:
+def _points(what: str, rows: Rows, place: Callable[[Row[NeuronCell]], float | None], unit: str) -> Panel:
     names, widths = kinds(rows), list(dict.fromkeys(bits_of(r.cell) for r in rows.values()))
+    score = score_of(next(iter(rows.values())).cell)
     data: list[Figure] = []
     for r in rows.values():
-        x = place(r) if r.done else None
-        if x is None or r.interval is None:
+        x, y = (place(r) if r.done else None), interval(r)
+        if x is None or y is None:
             continue
         shown = f"{r.cell.neuron}, {bits_of(r.cell)}"
         data.append(
@@ -41,17 +41,20 @@ def _points(title: str, rows: Rows, place: Callable[[Row[NeuronCell]], float | N
                 "type": "scatter",
                 "mode": "markers",
                 "x": plain([x]),
-                "y": plain([r.interval.value]),
+                "y": plain([y.value]),
                 "marker": {
                     "color": colour(names.index(r.cell.neuron)),
                     "size": 9,
                     "symbol": MARKERS[widths.index(bits_of(r.cell)) % len(MARKERS)],
                 },
-                "hovertemplate": f"{text(shown)}: %{{y:.2f}} %, %{{x:.3g}}<extra></extra>",
+                "hovertemplate": f"{text(shown)}: %{{y:.{score.digits}f}} {score.unit}, %{{x:.3g}}<extra></extra>",
             }
         )
-    made = layout(axis(unit, rangemode="tozero"), axis("test accuracy (%)"))
-    return Panel(f"{title} ({', '.join(widths)}: {', '.join(MARKERS[: len(widths)])})", data, made, 320)
+    made = layout(axis(unit, rangemode="tozero"), axis(score.name))
+    title = "Accuracy" if score.sign > 0 else "Bits per character"
+    return Panel(
+        f"{title} and {what} ({', '.join(widths)}: {', '.join(MARKERS[: len(widths)])})", data, made, 320
+    )
 
 
 def trajectories(rows: Rows) -> list[Panel]:

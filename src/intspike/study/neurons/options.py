@@ -8,8 +8,8 @@ from typing import Any
 from ...errors import BadInput
 from .. import custom
 from ..asked import check_training, check_words, command_line, kept
-from ..models import Where, build, find, is_augmented, names_of, split_for, timesteps_of
-from .cells import KINDS, NeuronCell, grid
+from ..models import CONTEXT, LANGUAGE, Where, build, find, is_augmented, names_of, split_for, timesteps_of
+from .cells import BASELINES, KINDS, NeuronCell, grid
 
 FULL = "fp32"
 
@@ -25,6 +25,8 @@ class Options:
         timesteps: T of integer neurons; None: 1 for static samples, else the network's own. Neurons that send one spike
             get T times D for static samples, so that all have as many substeps.
         bits: "fp32", or a number of weight and state bits.
+        beta: leak that neurons start from; None: 0.5, and 0.9 where they must remember a text.
+        baselines: whether `cells.BASELINES` of the data set are trained, too.
         (the others are those of cells.NeuronCell)
     """
 
@@ -34,7 +36,7 @@ class Options:
     spikes: int = 4
     timesteps: int | None = None
     bits: tuple[str, ...] = (FULL, "4")
-    beta: float = 0.5
+    beta: float | None = None
     seeds: int = 3
     epochs: int = 4
     subset: int | None = None
@@ -42,13 +44,14 @@ class Options:
     learning_rate: float = 3e-3
     quantized_learning_rate: float = 2e-3
     augment: bool | None = None
+    baselines: bool = True
     data: str | None = None
 
     def __post_init__(self) -> None:
         check_training(self)
         check_words("neurons", self.neurons, tuple(KINDS))
         check_words("bits", self.bits, (FULL, *map(str, range(1, 9))))
-        if not 0 <= self.beta <= 1:
+        if self.beta is not None and not 0 <= self.beta <= 1:
             raise BadInput(f"--beta must be a number in 0..1, not {self.beta:g}")
 
     def where(self) -> Where:
@@ -73,15 +76,20 @@ def cells_of(options: Options) -> tuple[list[NeuronCell], Where]:
         BadData: files that cannot be read.
     """
     where = options.where()
-    dataset = split_for("neuron", where, options.subset, {"validation": 2, "test": 2})
+    least = {"test": 2} if where.dataset == LANGUAGE else {"validation": 2, "test": 2}
+    dataset = split_for("neuron", where, options.subset, least)
     custom.check_fits(build(where, dataset), dataset, where.model)
+    if where.dataset == LANGUAGE and (options.timesteps or 1) > CONTEXT:
+        raise BadInput(
+            f"--timesteps must be in 1..{CONTEXT}, the tokens of a window, not {options.timesteps}"
+        )
     integer = options.timesteps or (timesteps_of(where) if dataset.train.timed else 1)
     base = NeuronCell(
         neuron="",
         spikes=options.spikes,
         timesteps=integer,
         bits=None,
-        beta=options.beta,
+        beta=options.beta if options.beta is not None else 0.9 if where.dataset == LANGUAGE else 0.5,
         seed=0,
         **names_of(where),
         epochs=options.epochs,
@@ -93,4 +101,10 @@ def cells_of(options: Options) -> tuple[list[NeuronCell], Where]:
     )
     bits = [None if b == FULL else int(b) for b in options.bits]
     ordinary = integer if dataset.train.timed else integer * options.spikes
-    return grid(base, options.seeds, options.neurons, bits, options.quantized_learning_rate, ordinary), where
+    neurons = options.neurons
+    if base.language and "LIF" in neurons:  # leaks of a text's memory are learned, so both are one
+        neurons = tuple(n for n in neurons if n != "PLIF")
+    baselines = BASELINES.get(base.dataset, {}) if options.baselines else {}
+    return grid(
+        base, options.seeds, neurons, bits, options.quantized_learning_rate, ordinary, baselines
+    ), where

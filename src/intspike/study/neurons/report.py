@@ -13,7 +13,9 @@ from ..rows import rows_of
 from ..written import failed_section
 from . import figures, tables
 from .cells import NeuronCell
+from .notes import notes
 from .options import Options
+from .scores import score_of
 
 
 def write_study_report(finished: Sequence[Finished], options: Options, out: Path) -> Path:
@@ -22,13 +24,14 @@ def write_study_report(finished: Sequence[Finished], options: Options, out: Path
 
 
 def page_of(finished: Sequence[Finished], options: Options) -> Page:
-    """Accuracy and cost, the paper's order, drift, what was learned."""
+    """Score and cost, the paper's order, drift, what was learned."""
     rows = rows_of(finished, NeuronCell)
+    cell = next(iter(rows.values())).cell
     made = [
         Section(
             "neurons",
             "Neurons side by side",
-            "Left and above is better; each point is a network.",
+            f"Left and {score_of(cell).better} is better; each point is a network.",
             figures.frontiers(rows),
             wide=True,
             tables=[tables.costs(rows), *tables.order_table(rows)],
@@ -50,7 +53,6 @@ def page_of(finished: Sequence[Finished], options: Options) -> Page:
         made.append(Section("drift", "Drift after quantization", look, tables=drifts))
     made += failed_section(rows)
     made.append(this_study(options.command(), finished))
-    cell = next(iter(rows.values())).cell
     found = tables.order(rows)
     said = f"The paper's order of neurons {verdicts(found, 'order')}." if found else "No pair is finished."
     return Page(
@@ -58,5 +60,5 @@ def page_of(finished: Sequence[Finished], options: Options) -> Page:
         said,
         made,
         figures.kinds(rows),
-        tables.notes(rows, options),
+        notes(rows),
     )

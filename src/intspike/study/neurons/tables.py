@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ...measure import Interval, mean_interval, paired_interval
+from ...measure import Interval, mean_interval
 from ..claims import Trend
 from ..grid import Finished
-from ..networks import right_of
 from ..report.content import Table
 from ..report.style import short, size
-from ..rows import Row, interval_text, mean_of, rows_of
+from ..rows import Row, mean_of, rows_of
 from ..written import accuracy_line, cell_line, failures, summary_line, write_study
 from .cells import NeuronCell
+from .notes import notes
 from .options import Options
-from .work import TABLE
+from .scores import above_full, gained, interval, score_of
 
 Rows = Mapping[str, Row[NeuronCell]]
 ORDER = (("LIF", "I-LIF"), ("I-LIF", "NASN"), ("LIF", "NASN"))  # the paper's, worse first
@@ -46,28 +44,43 @@ def bits_of(c: NeuronCell) -> str:
 
 
 def costs(rows: Rows) -> Table:
-    """Every network: accuracy, what it sends, and what that costs."""
+    """Every network: how well it does, what it sends, and what that costs; beside baselines, how large it is."""
+    baselines = any(r.cell.baseline for r in rows.values())
+    score = score_of(next(iter(rows.values())).cell)
     lines: list[list[str]] = []
     for r in rows.values():
-        operations, joules = (mean_of_record(r, "synops"), energy_of(r)) if r.done else (None, None)
+        c = r.cell
+        joules = energy_of(r) if r.done else None
         lines.append(
             [
-                r.cell.neuron,
-                bits_of(r.cell),
-                f"{r.cell.timesteps} x {r.cell.substeps}",
-                interval_text(r.interval) if r.done else "failed",
-                "–" if not r.done else f"{mean_of_record(r, 'spikes'):,.0f}",
-                "–" if operations is None else short(operations),
+                c.neuron,
+                bits_of(c),
+                "–" if c.baseline else f"{c.timesteps} x {c.substeps}",
+                score.text(interval(r)) if r.done else "failed",
+                _mean(r, "spikes", "{:,.0f}".format),
+                _mean(r, "synops", short),
                 "–" if joules is None else f"{joules / 1e3:,.1f}",
                 "–" if r.bits is None else size(r.bits),
-                r.exact,
+                "–" if c.baseline else r.exact,
+                *([_mean(r, "parameters", "{:,.0f}".format), _seconds(r)] if baselines else []),
             ]
         )
     heads = (
-        "neuron", "bits", "T x substeps", "accuracy, % [95 % interval]", "spikes", "SynOps", "energy, nJ", "size",
-        "integers",
+        "neuron", "bits", "T x substeps", f"{score.name} [95 % interval]", "spikes", "SynOps", "energy, nJ", "size",
+        "integers", *(("parameters", "training, s") if baselines else ()),
     )  # fmt: skip
     return Table("Neurons side by side, an inference", heads, lines)
+
+
+def _mean(r: Row[NeuronCell], name: str, shown: Callable[[float], str]) -> str:
+    value = mean_of_record(r, name) if r.done else None
+    return "–" if value is None else shown(value)
+
+
+def _seconds(r: Row[NeuronCell]) -> str:
+    """Seconds that a training took, a mean over seeds."""
+    found = mean_of([r.record(s)["seconds"]["train"] for s in sorted(r.done)])
+    return "–" if found is None else f"{found:,.0f}"
 
 
 def drifts(rows: Rows) -> list[Table]:
@@ -98,28 +111,25 @@ def order(rows: Rows) -> list[Trend]:
             seeds = sorted(set(a.done) & set(b.done)) if a is not None and b is not None else []
             if a is None or b is None or not seeds:
                 continue
-            if len(seeds) > 1:
-                x, y = ([100 * r.record(s)["accuracy"] for s in seeds] for r in (a, b))
-            else:
-                x, y = ((100.0 * right_of(r.record(seeds[0]))).astype(np.float64).tolist() for r in (a, b))
-            pairs = "seeds" if len(seeds) > 1 else "test samples"
-            made.append(Trend("order", f"{worse} < {better}", bits or 32, paired_interval(x, y), pairs))
+            pairs = "seeds" if len(seeds) > 1 else score_of(a.cell).pairs
+            made.append(Trend("order", f"{worse} < {better}", bits or 32, gained(a, b, seeds), pairs))
     return made
 
 
 def order_table(rows: Rows) -> list[Table]:
     """Whether it holds."""
+    score = score_of(next(iter(rows.values())).cell)
     lines = [
         [
             t.name,
             "fp32" if t.bits == 32 else f"{t.bits}/{t.bits}",
-            interval_text(t.difference),
+            score.text(t.difference),
             t.pairs,
             t.verdict,
         ]
         for t in order(rows)
     ]
-    heads = ("claim", "bits", "points gained [95 % interval]", "pairs", "verdict")
+    heads = ("claim", "bits", f"{score.gained} [95 % interval]", "pairs", "verdict")
     return [Table("The paper's order of neurons", heads, lines)] if lines else []
 
 
@@ -127,9 +137,9 @@ def statistics(rows: Rows) -> list[Table]:
     """Outputs under the norms' statistics of a training batch and of inference, where they differ most."""
     lines: list[list[str]] = []
     for r in rows.values():
-        if not r.done:
+        layers = r.record(min(r.done))["statistics"] if r.done else {}
+        if not layers:
             continue
-        layers = r.record(min(r.done))["statistics"]
         worst = max(layers, key=lambda n: abs(layers[n]["training"] - layers[n]["inference"]))
         a, b = layers[worst]["training"], layers[worst]["inference"]
         change = "–" if not a else f"{100 * (b / a - 1):+.1f} %"
@@ -140,42 +150,27 @@ def statistics(rows: Rows) -> list[Table]:
     ]
 
 
-def notes(rows: Rows, options: Options) -> list[str]:
-    """What the numbers are of."""
-    done = [r for r in rows.values() if r.done]
-    cell = next(iter(rows.values())).cell
-    data = done[0].record(min(done[0].done))["data"] if done else cell.dataset
-    return [
-        f"Data: {data}. Network: {cell.model}, its neurons replaced. {cell.epochs} epochs of each training in "
-        f"batches of {cell.batch_size}; models are chosen on validation samples. beta starts from {cell.beta:g}, D is "
-        f"{cell.spikes}.",
-        "T x substeps is the length of an inference in binary spikes. Integer neurons send D of them in a timestep, "
-        "ordinary ones one; of static samples all networks have as many substeps.",
-        "Spikes are those that are sent, without shifts; operations are additions of the unfolded program. Energy is "
-        f"exact counts times the table {TABLE}: an estimate of a machine, in floating point for full precision.",
-        "Quantized networks go on from full precision for as many epochs, with weights and membrane potentials of so "
-        "many bits, threshold-centred, finest at the threshold (compander), reaching as far below rest as "
-        "training samples ask for, and stored after reset. Both forms, integers and binary spikes, are compared in "
-        "torch and in two engines.",
-    ]
-
-
 def summary_of(rows: Rows, options: Options) -> list[dict[str, Any]]:
-    """The summary: accuracies and differences in points, spikes and operations of an inference."""
+    """The summary: scores and their differences, spikes and operations of an inference."""
     command = options.command()
 
-    def line(name: str, i: Interval) -> dict[str, Any]:
-        return summary_line(name, i, command)
+    def line(name: str, i: Interval, goal: str | None = None) -> dict[str, Any]:
+        return summary_line(name, i, command, goal)
 
     made: list[dict[str, Any]] = []
     for r in rows.values():
-        if r.interval is None:
+        found = interval(r)
+        if found is None:
             continue
-        made.append(line(r.name, r.interval))
+        made.append(line(r.name, found))
         for what in ("spikes", "synops"):
             values = [r.record(s)[what] for s in sorted(r.done)]
             if all(v is not None for v in values):
                 made.append(line(f"{r.name}/{what}", mean_interval(values)))
+        full = next((f for f in rows.values() if r.cell.parent and f.cell.row == r.cell.parent.row), None)
+        above = above_full(full, r) if full is not None else None
+        if above is not None:
+            made.append(line(f"{r.name}/above-full-precision", above, "<= 5.0"))
     dataset = next(iter(rows.values())).cell.dataset
     made += [
         line(f"{dataset}/order/{t.name.replace(' < ', '-before-')}/{t.bits}-{t.bits}", t.difference)
@@ -188,7 +183,7 @@ def write_tables(finished: Sequence[Finished], options: Options, out: Path) -> l
     """table.md, table.csv (a line a row), cells.csv (a line a cell) and summary.json; returns the summary."""
     rows = rows_of(finished, NeuronCell)
     summary = summary_of(rows, options)
-    parts = [*notes(rows, options), *tables(rows), *failures(rows)]
+    parts = [*notes(rows), *tables(rows), *failures(rows)]
     lines = [_line(r) for r in rows.values()]
     write_study(out, options.command(), parts, lines, [_cell_line(f) for f in finished], summary)
     return summary
@@ -196,17 +191,34 @@ def write_tables(finished: Sequence[Finished], options: Options, out: Path) -> l
 
 def _line(r: Row[NeuronCell]) -> dict[str, Any]:
     return {
-        **accuracy_line(r), "neuron": r.cell.neuron, "bits": r.cell.bits, "timesteps": r.cell.timesteps,
+        **_scored(r), "neuron": r.cell.neuron, "bits": r.cell.bits, "timesteps": r.cell.timesteps,
         "substeps": r.cell.substeps, "spikes": mean_of_record(r, "spikes"), "synops": mean_of_record(r, "synops"),
-        "energy_pJ": energy_of(r), "packed_bits": r.bits, "emd": r.drift("emd"),
-        "paired_distance": r.drift("paired_distance"),
+        "energy_pJ": energy_of(r), "packed_bits": r.bits, "parameters": mean_of_record(r, "parameters"),
+        "emd": r.drift("emd"), "paired_distance": r.drift("paired_distance"),
     }  # fmt: skip
+
+
+def _scored(r: Row[NeuronCell]) -> dict[str, Any]:
+    """How a line of table.csv begins."""
+    score = score_of(r.cell)
+    if score.key == "accuracy":
+        return accuracy_line(r)
+    i = interval(r)
+    numbers = (None, None, None) if i is None else (i.value, i.low, i.high)
+    rounded = [None if x is None else round(x, 4) for x in numbers]
+    return {
+        "name": r.name,
+        **dict(zip((score.key, "low", "high"), rounded, strict=True)),
+        "seeds": len(r.done),
+        "failed": len(r.failed),
+    }
 
 
 def _cell_line(f: Finished) -> dict[str, Any]:
     assert isinstance(f.cell, NeuronCell)
     record = f.record or {}
     energy = record.get("energy")
-    measured = {"spikes": record.get("spikes"), "synops": record.get("synops")}
+    names = (*(("bits_per_character",) if f.cell.language else ()), "parameters", "synops")
+    measured = {name: record.get(name) for name in names} | {"spikes_sent": record.get("spikes")}
     joules = None if energy is None else energy["per_inference"]["value"]
     return cell_line(f, asdict(f.cell), {**measured, "energy_pJ": joules})

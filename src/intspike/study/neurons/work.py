@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -19,16 +19,16 @@ from ...lower import lower, verify
 from ...lower.drift import between, evaluated, plain
 from ...measure import synops
 from ...measure.energy import energy, event_counts, load
-from ...nn import Network, quantize, unfold
+from ...nn import Network, Neuron, quantize, unfold
 from ...nn.quantize import norms
 from ...train import Epoch
 from ...train.history import history_to_dict
 from ..grid import Outcome
 from ..models import Where, augmentation, build
-from ..models import load as load_data
-from ..networks import NETWORK, PROGRAM, parameters, proved, reaching, tested
-from ..splits import few, split
+from ..networks import NETWORK, PROGRAM, parameters, proved, reaching
+from . import baselines
 from .cells import KINDS, NeuronCell
+from .tasks import task_of
 
 TABLE = "horowitz-45nm"
 COUNTED = 100  # test samples whose operations are counted, and that both forms are compared on
@@ -41,9 +41,10 @@ def compute(cell: NeuronCell, files: Mapping[str, bytes], where: Where) -> Outco
         Divergence: an engine disagrees with torch in any spike or stored code, in either form.
         BadInput: a loss that is not finite, or a subset that the data do not have.
     """
-    dataset = split(load_data(where), cell.seed)
-    if cell.subset is not None:
-        dataset = few(dataset, cell.subset)
+    task = task_of(cell, where)
+    if cell.baseline:
+        return baselines.compute(cell, where, task)
+    dataset, tested = task.dataset, task.tested
     torch.manual_seed(cell.seed)
     history: list[Epoch] = []
     began = time.perf_counter()
@@ -59,6 +60,7 @@ def compute(cell: NeuronCell, files: Mapping[str, bytes], where: Where) -> Outco
         learning_rate=cell.quantized_learning_rate if cell.integer else cell.learning_rate,
         batch_size=cell.batch_size,
         timesteps=cell.timesteps,
+        loss=task.loss,
         augment=augmentation(where, cell.augmented),
         seed=cell.seed,
         history=history,
@@ -77,6 +79,7 @@ def compute(cell: NeuronCell, files: Mapping[str, bytes], where: Where) -> Outco
         "row": cell.row,
         "data": dataset.source,
         **found,
+        "parameters": sum(p.numel() for p in net.parameters()),
         "spikes": sum(x["rate"] * x["neurons"] for x in found["layers"].values()) * cell.timesteps,
         **_costs(net, dataset.test, cell.timesteps),
         **exact,
@@ -88,9 +91,15 @@ def compute(cell: NeuronCell, files: Mapping[str, bytes], where: Where) -> Outco
 
 
 def with_neurons(net: Network, cell: NeuronCell) -> Network:
-    """The network with the cell's neurons in every layer."""
+    """The network with the cell's neurons in every layer.
+
+    A layer without memory (its leak is 0) stays so, and one whose leak is learned learns it, where neurons have a leak.
+    """
     for group in net.layers:
-        neuron = KINDS[cell.neuron](cell.beta, cell.spikes)
+        own = group.neuron.equation
+        neuron = KINDS[cell.neuron](cell.beta if getattr(own, "beta", 1.0) else 0.0, cell.spikes)
+        if getattr(own, "learn_beta", False) and neuron.equation.has_leak:
+            neuron = Neuron(replace(neuron.equation, learn_beta=True))  # pyright: ignore[reportCallIssue]
         neuron.build(group.channels)
         group.neuron = neuron
     return net
