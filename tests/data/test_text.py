@@ -147,3 +147,25 @@ def test_a_vocabulary_has_an_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     (tmp_path / "t.txt").write_text("abc")
     with pytest.raises(BadInput, match="at most 2 tokens, but the text has 3 different characters"):
         data.read_text(tmp_path / "t.txt")
+
+
+def test_windows_of_a_text_hold_the_token_that_is_to_follow():
+    made = data.Text(np.arange(23) % 5, tuple("abcde"), "character", "made up")
+    found = data.text_windows(made, 4, held=0.4)
+    whole = made.windows(4)
+    assert (found.train.inputs.argmax(-1) == whole[: len(found.train)]).all()
+    assert (found.test.inputs.argmax(-1) == whole[len(found.train) :]).all()
+    assert (len(found.train), len(found.validation), len(found.test)) == (3, 0, 2)
+    assert found.test.labels.tolist() == [3, 4]
+    assert (found.train.inputs.sum(-1) == 1).all()
+    with pytest.raises(BadInput, match="two windows of 20"):
+        data.text_windows(made, 20)
+
+
+def test_a_folder_says_what_its_tokens_are(tmp_path: Path):
+    for name, written in (("one", "ba"), ("two", "c")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text(written)
+        (tmp_path / name / "b.txt").write_text(written)
+    assert data.folder_vocabulary(tmp_path) == ("a", "b", "c")
+    assert data.text_folders(tmp_path, length=2, validation=0, test=0.5).frame == (3,)

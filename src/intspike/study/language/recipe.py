@@ -30,6 +30,7 @@ QUICK_CHARACTERS = 20_000
 BY_DEFINITION, BY_NATIVE = 2, 32  # windows verified by the reference engine, and by compiled code
 MEASURED = 200  # held-out windows that bits a token are measured on
 PROMPT = "First"
+LOWEST, HIGHEST = -16.0, 2.5  # ends of the levels, in first thresholds
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _run(
     records: dict[str, dict[str, Any]] = {}
     for step in (FULL, options.quantized):
         if step != FULL:
-            net = quantize(net, QuantConfig(weight_of(options.bits), ThresholdCentred(options.bits)))
+            net = quantize(net, few_bits(options.bits))
         known = folder.done(step)
         if known is not None:
             net.load_state_dict(folder.tensors(step))
@@ -156,6 +157,15 @@ def _run(
     }
     write_json(out / "summary.json", summary)
     return summary
+
+
+def few_bits(bits: int) -> QuantConfig:
+    """How the model is quantized.
+
+    The membranes of neurons that mix characters lie far below rest, so the levels must reach there; they are finest at
+    the threshold, where they decide spikes.
+    """
+    return QuantConfig(weight_of(bits), ThresholdCentred(bits, spacing="compander", ends=(LOWEST, HIGHEST)))
 
 
 def _trained(

@@ -22,7 +22,7 @@ KINDS: Mapping[str, Callable[[float, int], nn.Neuron]] = {
 ORDINARY = ("IF", "LIF", "PLIF")
 # what is trained beside spiking networks, on which data set, and its learning rate
 BASELINES: Mapping[str, Mapping[str, float]] = {
-    LANGUAGE: {"GRU": 3e-3, "transformer": 3e-3},
+    LANGUAGE: {"GRU": 1e-2, "transformer": 3e-3},
     "text-classification": {"bag of words": 1e-2},
 }
 

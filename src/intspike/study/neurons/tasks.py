@@ -45,7 +45,7 @@ def task_of(cell: NeuronCell, where: Where) -> Task:
         dataset = few(dataset, cell.subset)
     if not cell.language:
         return Task(dataset, None, tested)
-    return Task(dataset, next_token(dataset.train, cell.timesteps), tested_on_text)
+    return Task(dataset, next_token(dataset.train, cell.timesteps), measured_on_text)
 
 
 def tokens_of(windows: Split, timesteps: int) -> NDArray[np.int64]:
@@ -60,7 +60,7 @@ def next_token(windows: Split, timesteps: int) -> train.NextToken:
     return train.NextToken(torch.from_numpy(targets))
 
 
-def tested_on_text(net: Network, test: Split, timesteps: int) -> tuple[dict[str, Any], Side]:
+def measured_on_text(net: Network, test: Split, timesteps: int) -> tuple[dict[str, Any], Side]:
     """Bits per character of every window and in the mean, and how each layer fires."""
     side, batch = Side(net), max(1, AT_ONCE // timesteps)
     for at in range(0, len(test), batch):
