@@ -28,8 +28,8 @@ from intspike.ir import (
     Readout,
     Unfold,
 )
-from intspike.neuron import ILIF
-from intspike.ops import Carry, Shift, Table, step_one
+from intspike.neuron import ILIF, AdaptiveLIF, CubaLIF
+from intspike.ops import Carry, Dyadic, Shift, Table, step_one
 from strategies import Recipe
 
 Ints = list[int]
@@ -66,10 +66,18 @@ class OneNeuron:
             2 if integer else 1
         )  # what a reset by subtraction takes for one spike
         self.beta = None if r.beta is None else r.beta[channel]
+        self.others = {}
+        if isinstance(n, CubaLIF) or (isinstance(n, AdaptiveLIF) and n.alpha is not None):
+            self.others["i"] = OneOther(r, "i", channel)
+        if isinstance(n, AdaptiveLIF):
+            self.others["a"] = OneOther(r, "a", channel)
+            self.jump = r.jump[channel]
         self.reset_memory()
 
     def reset_memory(self) -> None:
         self.code, self.last, self.waits = self.codec.rest, 0, 0
+        for other in self.others.values():
+            other.code = 0
 
     # --- constants -------------------------------------------------------------------------------------
 
@@ -128,11 +136,8 @@ class OneNeuron:
         if self.beta is None:
             return v
         form = self.r.form.leak
-        if isinstance(form, Shift):
-            m = min(range(16), key=lambda m: (abs(self.beta - (1 - 0.5**m)), m))
-            return v - floor(Fraction(v, 2**m))
         if not isinstance(form, Carry):
-            return floor(Fraction(half_up(self.beta * 2**form.bits) * v, 2**form.bits))
+            return shifted_or_dyadic(v, self.beta, form)
         carry = half_up(self.beta * v)
         if form.decay == "guaranteed" and not fired:
             if self.code > self.codec.rest:
@@ -147,6 +152,14 @@ class OneNeuron:
         if self.after:
             u += self.amount * last
         current, awake = self.gain * total + self.bias, True
+        if "i" in self.others:
+            old = self.others["i"].value
+            self.others["i"].put(self.others["i"].leaked() + current)
+            current = old if getattr(n, "reads", "") == "last current" else self.others["i"].value
+        raised = 0
+        if "a" in self.others:
+            self.others["a"].put(self.others["a"].leaked() + self.jump * last)
+            raised = self.others["a"].value
         if n.refractory:
             self.waits = n.refractory if last else max(self.waits - 1, 0)
             awake = self.waits == 0
@@ -167,8 +180,46 @@ class OneNeuron:
             self.code = self.encode(self.take(x, self.last))
         else:  # store, fire from what was stored
             self.code = self.encode(x)
-            self.last = self.fires(self.level(self.code)) if awake else 0
+            self.last = self.fires(self.level(self.code) - raised) if awake else 0
         return self.last
+
+
+class OneOther:
+    """A state beside the membrane: what it holds, how it leaks."""
+
+    def __init__(self, r: Recipe, state: str, channel: int):
+        kept = next(k for k in r.form.others if k.state == state)
+        self.codec, self.form, self.code = kept.codec, kept.leak, 0
+        self.step, self.real = 2 ** r.shifts[state][channel], r.leaks[state][channel]
+
+    @property
+    def value(self) -> int:
+        return self.code * self.step
+
+    def put(self, x: int) -> None:
+        nearest, low, size = half_up(Fraction(x, self.step)), self.codec.low, 2**self.codec.bits
+        wraps = self.codec.overflow == "wrap"
+        self.code = (nearest - low) % size + low if wraps else min(max(nearest, low), low + size - 1)
+
+    def leaked(self) -> int:
+        if not isinstance(self.form, Carry):
+            return shifted_or_dyadic(self.value, self.real, self.form)
+        carry = half_up(self.real * self.value)
+        if self.form.decay == "guaranteed":
+            half = self.step // 2
+            if self.code > 0:
+                carry = min(carry, self.value - half - 1)
+            if self.code < 0:
+                carry = max(carry, self.value + self.step - half)
+        return carry
+
+
+def shifted_or_dyadic(v: int, real: float, form: Shift | Dyadic) -> int:
+    """v after a leak that is no table."""
+    if isinstance(form, Shift):
+        m = min(range(16), key=lambda m: (abs(real - (1 - 0.5**m)), m))
+        return v - floor(Fraction(v, 2**m))
+    return floor(Fraction(half_up(real * 2**form.bits) * v, 2**form.bits))
 
 
 class AnyNeuron:
@@ -255,6 +306,8 @@ def _sample(program: Program, frames: Sequence[Any], timesteps: int, recipes: An
 def _code(m: OneNeuron | AnyNeuron, state: str) -> int:
     if isinstance(m, AnyNeuron):
         return m.codes[state]
+    if state in m.others:
+        return m.others[state].code
     return m.code if state == "u" else m.waits
 
 

@@ -33,9 +33,11 @@ from intspike.ir import (
     frozen,
 )
 from intspike.ir.clock import on_substeps
-from intspike.neuron import IF, ILIF, LIF
+from intspike.neuron import IF, ILIF, LIF, AdaptiveLIF, CubaLIF
+from intspike.neuron import Neuron as Equation
 from intspike.neuron.constants import constants
 from intspike.ops import Carry, Dyadic, Form, Shift, Table, Triangle, Uniform, trace
+from intspike.ops.trace import Kept
 
 SUBSTEPS = 4  # of every program with a substep clock
 
@@ -46,7 +48,7 @@ Choose = Callable[[Sequence[Any]], Any]  # one of the options; the first is the 
 class Recipe:
     """What a layer of neurons was made from, before anything was rounded; lists hold one number a channel."""
 
-    neuron: IF | LIF | ILIF
+    neuron: Equation
     form: Form
     gain: list[int]
     bias: list[int]
@@ -54,6 +56,9 @@ class Recipe:
     beta: list[float] | None = None
     fractions: list[float] | None = None
     shift: list[int] | None = None
+    jump: list[int] | None = None
+    leaks: Mapping[str, list[float]] | None = None
+    shifts: Mapping[str, list[int]] | None = None
 
     def constants(self) -> dict[str, Any]:
         """The integers that the program holds."""
@@ -66,6 +71,9 @@ class Recipe:
             beta=None if self.beta is None else np.array(self.beta),
             fractions=self.fractions,
             shift=None if self.shift is None else np.array(self.shift, np.int64),
+            jump=None if self.jump is None else np.array(self.jump, np.int64),
+            leaks={s: np.array(a) for s, a in (self.leaks or {}).items()},
+            shifts={s: np.array(a, np.int64) for s, a in (self.shifts or {}).items()},
         )
 
     def node(self, name: str, source: Edge) -> Neuron:
@@ -127,10 +135,12 @@ def random_recipe(
         bits = pick("bits", [n for n in (3, 4, 1, 2, 5, 6, 7, 8) if n >= fewest])
     else:
         bits = pick("bits", [4, 8, 1, 2, 3, 5, 6, 7, 9, 10, 12, 14, 15, 16])
-    neuron: IF | LIF | ILIF = IF(**fields)
+    neuron: Equation = IF(**fields)
     leak: Any = Carry()
     beta = None
-    kind_of_neuron = pick("neuron", ["LIF", "IF", "ILIF"])
+    kind_of_neuron = pick(
+        "neuron", ["LIF", "IF", "ILIF", "CubaLIF", *["AdaptiveLIF"] * (stores == "before reset")]
+    )
     if kind_of_neuron == "ILIF":
         kept = {k: v for k, v in fields.items() if k not in ("reset", "compare", "surrogate")}
         neuron = ILIF(**kept)
@@ -144,11 +154,20 @@ def random_recipe(
             if isinstance(leak, Carry) or kind_of_neuron == "ILIF"
             else pick("leak_on", ["state", "sum"])
         )
+        if kind_of_neuron != "ILIF":
+            fields |= {"leak_on": leak_on, "reset_order": pick("reset_order", ["before leak", "after leak"])}
+        leaks = kind_of_neuron in ("LIF", "ILIF") or pick("leaks", [True, True, False])
+        if not leaks:
+            fields["beta"] = None
         if kind_of_neuron == "LIF":
-            order = pick("reset_order", ["before leak", "after leak"])
-            neuron = LIF(**fields, leak_on=leak_on, reset_order=order)
+            neuron = LIF(**fields)
+        elif kind_of_neuron == "CubaLIF":
+            neuron = CubaLIF(**fields, reads=pick("reads", ["new current", "last current"]))
+        elif kind_of_neuron == "AdaptiveLIF":
+            neuron = AdaptiveLIF(**fields, alpha=pick("alpha", [None, 0.5]))
         common = pick("beta", [0.75, 0.9, 0.5, 1.0, 0.0, None])
-        beta = [numbers.random() if common is None else common for _ in range(channels)]
+        if leaks:
+            beta = [numbers.random() if common is None else common for _ in range(channels)]
 
     # thresholds, and the power of two that makes them large enough for the levels to be distinct
     least = 1 << (bits + 3) if kind == "table" else 1
@@ -160,14 +179,32 @@ def random_recipe(
     gain = [numbers.choice([1, 1, 1, -1]) << f for _ in range(channels)]
     bias = [numbers.randint(-t, t) // numbers.choice([1, 4, 1 << 40]) for t in theta]
     recipe = Recipe(neuron, Form(leak=leak), gain, bias, theta, beta)
+    if neuron.others:
+        recipe = _others(pick, numbers, recipe)
     if kind == "table":
         fractions = _fractions(numbers, bits, neuron.multiples, stores, least // 3)
         codec = Table(bits, fractions.index(0), stores)
-        return replace(recipe, form=Form(codec, leak), fractions=fractions)
+        return replace(recipe, form=replace(recipe.form, codec=codec), fractions=fractions)
     overflow = pick("overflow", ["saturate", "wrap"])
     return _uniform(
         numbers, recipe, bits, stores, overflow, pick("coarse", [0, 1, -1, 3, 40]), pick("low", [0, 1, 2, 3])
     )
+
+
+def _others(pick: Callable[[str, Sequence[Any]], Any], numbers: random.Random, r: Recipe) -> Recipe:
+    """The same with states beside the membrane: codecs, leaks and steps of their own."""
+    kept, leaks, shifts = list[Kept](), dict[str, list[float]](), dict[str, list[int]]()
+    for state in r.neuron.others:
+        bits = pick(f"{state} bits", [4, 8, 1, 2, 6, 12, 16])
+        low = 0 if state == "a" else pick("i low", [-(1 << (bits - 1)), 0, 1 - (1 << bits)])
+        codec = Uniform(bits, low, pick(f"{state} overflow", ["saturate", "wrap"]), "before reset")
+        tables = [Carry(), Carry("nearest")] if bits <= 8 else []
+        kept.append(Kept(state, codec, pick(f"{state} leak", [*tables, Shift(), Dyadic(4), Dyadic(12)])))
+        common = pick(f"{state} real", [0.5, 0.9, 1.0, 0.0, None])
+        leaks[state] = [numbers.random() if common is None else common for _ in r.theta]
+        shifts[state] = [min(max(0, t.bit_length() + numbers.randint(0, 2) - bits), 31) for t in r.theta]
+    jump = [int(t * numbers.random()) for t in r.theta] if "a" in r.neuron.others else None
+    return replace(r, form=replace(r.form, others=tuple(kept)), leaks=leaks, shifts=shifts, jump=jump)
 
 
 def _fractions(
@@ -206,7 +243,7 @@ def _uniform(
             shift.append(min(p + max(coarse, 0), 31))
     else:
         shift = [min(max(0, t.bit_length() - bits + coarse), 31) for t in r.theta]
-    return replace(r, form=Form(Uniform(bits, low, overflow, stores), r.form.leak), shift=shift)
+    return replace(r, form=replace(r.form, codec=Uniform(bits, low, overflow, stores)), shift=shift)
 
 
 # --- programs ------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from intspike.ir import (
     frozen,
 )
 from intspike.ir import check as rules
-from intspike.neuron import IF, LIF
+from intspike.neuron import IF, LIF, AdaptiveLIF
 from intspike.ops import Body, Carry, Form, Instruction, Shift, Table, Uniform
 from strategies import Recipe
 
@@ -51,6 +51,7 @@ TABLE = neurons(LIF(spikes=2), Form(Table(3, 2)), fractions=AFTER)
 UNIFORM = neurons(LIF(), Form(Uniform(6, -32), Shift()), shift=[3] * 4)
 ZERO = neurons(LIF(reset="zero"), Form(Uniform(6, -32), Shift()), shift=[3] * 4)
 BEFORE = neurons(LIF(refractory=2), Form(Uniform(6, -16, stores="before reset"), Shift()), shift=[3] * 4)
+RAISED = neurons(AdaptiveLIF(beta=None), Form(Uniform(6, -16, stores="before reset"), Shift()), shift=[3] * 4)
 BEFORE_TABLE = neurons(
     IF(), Form(Table(3, 1, "before reset")), fractions=[-1 / 2, 0, 1 / 4, 1 / 2, 3 / 4, 1, 3 / 2, 5 / 2]
 )
@@ -424,6 +425,17 @@ BROKEN: dict[str, tuple[Callable[[], Any], str]] = {
             },
         ),
         "lif: state u must fire from what was stored, before its reset",
+    ),
+    "a threshold that falls": (
+        with_body(
+            RAISED,
+            {},
+            states=(
+                RAISED.body.states[0],
+                replace(RAISED.body.states[1], codec=Uniform(6, -9, stores="before reset")),
+            ),
+        ),
+        "less a state just stored that is never negative",
     ),
     "a reset that is not done": (
         with_body(TABLE, {}, reset="zero"),

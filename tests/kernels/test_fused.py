@@ -22,9 +22,10 @@ from intspike.kernels import fused, oracle
 from intspike.native import compiler
 from intspike.native.loop_text import EACH_LANE, TILE, is_real
 from intspike.native.loops import adds_only, loop
-from intspike.neuron import IF, ILIF, LIF, NEURONS
+from intspike.neuron import IF, ILIF, LIF, NEURONS, CubaLIF
 from intspike.neuron.base import Neuron
-from intspike.neuron.constants import constants, real_beta
+from intspike.neuron.constants import constants
+from intspike.neuron.leaks import real_beta
 from intspike.ops import (
     Body,
     Carry,
@@ -54,6 +55,8 @@ FACTORS: dict[str, list[Any]] = {
     "neuron": list(NEURONS),
     "leak": [Carry(), Carry("nearest"), Shift(), Dyadic(8)],
     "reset": ["subtract", "zero", "none"],
+    "reads": ["new current", "last current"],
+    "alpha": [0.5, None],
     "reset_order": ["before leak", "after leak"],
     "leak_on": ["state", "sum"],
     "compare": [">=", ">"],
@@ -77,6 +80,8 @@ def neuron_and_form(choice: Choice) -> tuple[Neuron, Form] | None:
     before = getattr(codec, "stores", "") == "before reset" and isinstance(codec, Table)
     if before and codec.bits < (3 if fields["spikes"] > 1 else 1) + (kind is ILIF):
         return None  # too few levels for every number of spikes
+    if kind is CubaLIF and fields["alpha"] is None:
+        return None
     form = Form(codec, choice["leak"], blocked)
     try:
         neuron = kind(**fields)
@@ -202,7 +207,10 @@ def tensors(
     numbers: Mapping[str, np.ndarray], beta: np.ndarray, dtype: torch.dtype = torch.float32
 ) -> dict[str, Tensor]:
     made = {name: torch.from_numpy(np.asarray(a)).to(dtype) for name, a in numbers.items()}
-    return {**made, "beta": torch.from_numpy(beta).to(dtype)}
+    same = {
+        name: torch.full((len(beta),), real, dtype=dtype) for name, real in (("alpha", 0.5), ("rho", 0.9))
+    }
+    return {**made, **same, "beta": torch.from_numpy(beta).to(dtype)}
 
 
 def real_parameters(
@@ -212,6 +220,7 @@ def real_parameters(
     theta = rng.integers(8, 16, channels) / 8
     of = {"theta": theta, "reset": theta, "beta": rng.choice([0.5, 0.75, 1.0], channels)}
     of |= {f"theta.{d}": theta * d for d in range(2, body.spikes + 1)}
+    of |= {name: rng.choice([0.5, 0.75], channels) for name in ("alpha", "rho")} | {"jump": theta / 4}
     return {name: torch.from_numpy(of[name]).to(dtype) for name in body.parameters}
 
 
@@ -277,7 +286,7 @@ def test_the_other_half_of_the_cover(choice):
 # --- gradients ------------------------------------------------------------------------------------------------
 
 
-LEARNED = ("theta", "theta.2", "theta.3", "bias", "beta", "reset", "u.levels")
+LEARNED = ("theta", "theta.2", "theta.3", "bias", "beta", "reset", "u.levels", "alpha", "rho", "jump")
 
 
 def gradients(
@@ -288,7 +297,8 @@ def gradients(
     leaves = {k: p.clone().requires_grad_() if k in LEARNED else p for k, p in parameters.items()}
     spikes, _ = run(body, x, leaves, len(weight))
     (spikes * weight).sum().backward()
-    found = {"current": x.grad} | {k: p.grad for k, p in leaves.items() if p.requires_grad}
+    at_once = torch.zeros_like(x) if x.grad is None else x.grad  # None: one timestep, and the last current is read
+    found = {"current": at_once} | {k: p.grad for k, p in leaves.items() if p.requires_grad}
     return {k: torch.zeros(()) if g is None else g for k, g in found.items()}
 
 

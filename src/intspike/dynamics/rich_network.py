@@ -3,7 +3,6 @@ of its own, a threshold that adapts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,53 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import BadInput
 from ..ir import Neuron as NeuronNode
 from ..ir import Program, frozen
-from ..neuron import Neuron
-from ..ops import Body, Form, State, Uniform, step_many, trace
-from ..ops.trace import Tracer, Value
+from ..neuron import IF, LIF, AdaptiveLIF, CubaLIF, Neuron
+from ..ops import Body, Form, Shift, Uniform, step_many, trace
+from ..ops.trace import Kept
 from .map import Ints, Map
 from .network import IntegerNetwork
 from .program_map import ProgramMap
-
-
-@dataclass(frozen=True)
-class RichNeuron(Neuron):
-    """i = i - (i >> k_i) + I;  u = leak(reset(u, s)) + i;  a = a - (a >> k_a) + jump s;  s = [u >= theta + a].
-
-    Each line but the second is there where the neuron has it; while it is refractory i is not added and nothing fires.
-    A subtracting reset takes theta, not theta + a.
-
-    Attributes:
-        leaks: whether u has a shift leak.
-        synapse: whether i is there (a current-based neuron).
-        adapts: whether a is there.
-    """
-
-    leaks: bool = True
-    synapse: bool = False
-    adapts: bool = False
-
-    def states(self, form: Form) -> tuple[State, ...]:
-        made = super().states(form)
-        codec = form.codec
-        if not isinstance(codec, Uniform):
-            raise BadInput("these neurons are stored in uniform codes; use Uniform")
-        if self.synapse:
-            signed = Uniform(codec.bits, -(1 << (codec.bits - 1)), codec.overflow, "before reset")
-            made = (*made, State("i", signed))
-        return (*made, State("a", Uniform(codec.bits, 0, stores="before reset"))) if self.adapts else made
-
-    def step(self, ops: Tracer, state: Mapping[str, Value], current: Value) -> Value:
-        fired = ops.prev()
-        if self.synapse:
-            current = ops.store("i", state["i"] - (state["i"] >> ops.parameter("i.leak.shift")) + current)
-        current, awake = self.gated(ops, state, current)
-        u = ops.reset(state["u"], fired)
-        u = (u - (u >> ops.parameter("leak.shift")) if self.leaks else u) + current
-        if not self.adapts:
-            return ops.fire("u", u, awake)
-        a = state["a"] - (state["a"] >> ops.parameter("a.leak.shift")) + fired * ops.parameter("a.jump")
-        above = ops.store("u", u) - ops.store("a", a) >= ops.parameter("theta")  # then u is, too
-        return ops.fire("u", u, above if awake is None else ops.select(awake, above, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,18 +61,26 @@ class RichNetwork(Map):
     # --- its neuron -----------------------------------------------------------------------------------------------
 
     @cached_property
-    def equation(self) -> RichNeuron:
-        """One neuron."""
-        return RichNeuron(
-            reset=self.base.reset, refractory=self.refractory, leaks=self.base.leak is not None,
-            synapse=self.synapse is not None, adapts=self.adaptation is not None,
-        )  # fmt: skip
+    def equation(self) -> Neuron:
+        """One neuron: a neuron that trains, as it is. What its leaks are the parameters say."""
+        beta = None if self.base.leak is None else 0.5
+        reset, alpha = self.base.reset, None if self.synapse is None else 0.5
+        if self.adaptation is not None:
+            return AdaptiveLIF(reset=reset, refractory=self.refractory, beta=beta, alpha=alpha)
+        if alpha is not None:
+            return CubaLIF(reset=reset, refractory=self.refractory, beta=beta, alpha=alpha)
+        if beta is None:
+            return IF(reset=reset, refractory=self.refractory)
+        return LIF(reset=reset, refractory=self.refractory, beta=beta)
 
     @cached_property
     def body(self) -> Body:
         """Its timestep, traced."""
-        form = Form(Uniform(self.base.bits, self.base.low, self.base.overflow, "before reset"))
-        return trace(self.equation, form)
+        bits, overflow = self.base.bits, self.base.overflow
+        lasting = Kept("i", Uniform(bits, -(1 << (bits - 1)), overflow, "before reset"), Shift())
+        raising = Kept("a", Uniform(bits, 0, stores="before reset"), Shift())
+        codec = Uniform(bits, self.base.low, overflow, "before reset")
+        return trace(self.equation, Form(codec, Shift(), others=(lasting, raising)))
 
     @cached_property
     def parameters(self) -> dict[str, Ints]:
@@ -122,7 +88,7 @@ class RichNetwork(Map):
         jump, k = self.adaptation or (0, 0)
         numbers = {
             "gain": 1, "bias": 0, "theta": self.base.threshold, "reset": self.base.threshold,
-            "leak.shift": self.base.leak or 0, "i.leak.shift": self.synapse or 0, "a.leak.shift": k, "a.jump": jump,
+            "leak.shift": self.base.leak or 0, "i.leak.shift": self.synapse or 0, "a.leak.shift": k, "jump": jump,
         }  # fmt: skip
         each = lambda x: np.broadcast_to(np.asarray(x, np.int64), (self.base.neurons,))  # noqa: E731
         return {p: each(numbers.get(p, 0)) for p in self.body.parameters}

@@ -195,7 +195,7 @@ def _parameter(body: Body, name: str, position: int) -> tuple[str, str]:
             sign = ">" if body.strict else ">="
             return (
                 f"threshold_{d + 1}",
-                f"threshold theta: spike {d + 1} fires where membrane potential {sign} it",
+                f"threshold theta: spike {d + 1} fires where {_fires_from(body)} {sign} it",
             )
     for j, s in enumerate(body.states):
         reads = {p for op in ("encode", "decode") for p in codec_parameters(s.name, body.codec(s.name), op)}
@@ -207,11 +207,15 @@ def _parameter(body: Body, name: str, position: int) -> tuple[str, str]:
     return f"parameter_{position}", "a constant that the body names"
 
 
+def _fires_from(body: Body) -> str:
+    return "membrane potential" if body.raises is None else f"membrane potential - state {body.raises}"
+
+
 def _body(n: Neuron, r: Range) -> dict[str, Any]:
     body = n.body
     return {
         "reset": body.reset,
-        "comparison": f"membrane potential {'>' if body.strict else '>='} threshold theta",
+        "comparison": f"{_fires_from(body)} {'>' if body.strict else '>='} threshold theta",
         "spikes": body.spikes,
         "states": [_state(s, body) for s in body.states],
         "body": {

@@ -48,6 +48,13 @@ MEANINGS = {
     "carry": "leak beta as a carry table: the membrane potential after reset and leak, by stored code",
     "leak.shift": "leak: the shift m of v - floor(v / 2^m), or b of floor(a * v / 2^b)",
     "leak.multiplier": "leak: the multiplier a of floor(a * v / 2^b)",
+    "i.carry": "leak alpha as a carry table: the synaptic current after its leak, by stored code",
+    "i.leak.shift": "leak of the synaptic current: the shift m of v - floor(v / 2^m), or b of floor(a * v / 2^b)",
+    "i.leak.multiplier": "leak of the synaptic current: the multiplier a of floor(a * v / 2^b)",
+    "a.carry": "leak rho as a carry table: the adaptation after its leak, by stored code",
+    "a.leak.shift": "leak of the adaptation: the shift m of v - floor(v / 2^m), or b of floor(a * v / 2^b)",
+    "a.leak.multiplier": "leak of the adaptation: the multiplier a of floor(a * v / 2^b)",
+    "jump": "jump: what one spike adds to the adaptation, which raises every threshold",
 }
 CODEC_MEANINGS = {
     "levels": "level: the membrane potential that each code stands for",

@@ -392,6 +392,15 @@ def _check_reset(name: str, body: Body, state: str, store: int) -> None:
     compared = {at[i.args[0]] for i in at if i.op in ("ge", "gt") and i.name == state}
     if body.codec(state).stores == "before reset":
         stored = Instruction("decode", (store,), state)
+        if body.raises is not None:  # thresholds are raised by a state that is never negative
+            other = [s.name for s in body.states].index(body.raises)
+            raised = Instruction("decode", (body.stores[other],), body.raises)
+            lifted = {Instruction("sub", (at.index(stored), at.index(raised)))} if raised in at else set()
+            _must(
+                compared == lifted and body.codec(body.raises).low == 0,
+                f"{name}: {state} must fire from what was stored, less a state just stored that is never negative",
+            )
+            return
         _must(compared == {stored}, f"{name}: state {state} must fire from what was stored, before its reset")
         return
     left = at[at[store].args[0]]

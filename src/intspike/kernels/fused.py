@@ -33,7 +33,8 @@ def run(
     Args:
         current: float32 sums (in full precision, currents) [T or 1, B, C, ...]; one frame is static. Integers
             must be below 2^24, which quantized layers prove.
-        parameters: float32 or integer tensors [C], [C, entries] or [C, rows, entries]; "beta" beside a carry table.
+        parameters: float32 or integer tensors [C], [C, entries] or [C, rows, entries]; beside carry tables the
+            real leaks ("beta").
 
     Returns:
         spikes [T, B, C, ...] float32, and for each state the stored codes (full precision: the membrane).
@@ -78,9 +79,7 @@ def _is_compiled(body: Body) -> bool:
 @torch.compiler.assume_constant_result
 def _names(body: Body) -> tuple[list[str], list[str]]:
     """Parameters that are numbers, and those that are tables."""
-    names = list(body.parameters)
-    if any(i.op == "lookup" for i in body.instructions) and "beta" not in names:
-        names.append("beta")
+    names = [*body.parameters, *body.real_leaks]
     return [p for p in names if not parameter_shape(body, p)], [p for p in names if parameter_shape(body, p)]
 
 
@@ -88,7 +87,7 @@ def _neurons(body: Body, numbers: Tensor, tables: Tensor, learned: Sequence[str]
     names, table_names = _names(body)
     real = is_real(body)
     arrays: dict[str, np.ndarray[Any, Any]] = {
-        p: a if real or p == "beta" else a.astype(np.int64)
+        p: a if real or p in body.real_leaks else a.astype(np.int64)
         for p, a in zip(names, numbers.detach().numpy(), strict=True)
     }
     sizes = [prod(parameter_shape(body, p)) for p in table_names]

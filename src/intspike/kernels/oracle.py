@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..ops import Body, Instruction, Table
+from ..ops.body import real_leak
 from ..ops.surrogate import Surrogate
 from ..ops.table import BELOW, ENDS
 from ..ops.trace import Builder, Value
@@ -111,7 +112,9 @@ class _Step:
                     codec = self.body.codec(self.body.instructions[i.args[0]].name)
                     row = args[1] if len(args) == 3 else None
                     exact = _pick(self.parameters[i.name], args[0] - codec.low, row)
-                    smooth = args[-1] * _expand(self.parameters["beta"], self.like).to(self.like.dtype)
+                    smooth = args[-1] * _expand(self.parameters[real_leak(i.name)], self.like).to(
+                        self.like.dtype
+                    )
                     value = smooth + (exact - smooth).detach()
                 case "encode":
                     value = self._encode(i, args[0], values)
@@ -177,8 +180,10 @@ class _Step:
         hard = (x >= theta if i.op == "ge" else x > theta).to(self.like.dtype).detach()
         if not i.name or seen is None:
             return hard
-        names = [s.name for s in self.body.states]
-        stored = seen[self.body.membranes[names.index(i.name)]]
+        k = i.args[0]  # what fires: the sum, where it is stored after its reset
+        if i.name in self.body.quantized and self.body.codec(i.name).stores == "after reset":
+            k = self.body.membranes[[s.name for s in self.body.states].index(i.name)]
+        stored = seen[k]
         width = _expand(self.parameters["theta"], self.like).to(self.like.dtype)
         z = ((stored - theta) / width).detach()
         slope = (_surrogate(self.body.surrogate, z) / width).detach()
@@ -200,7 +205,8 @@ def run(
 
     Args:
         current: sums (or, in full precision, currents) [T or 1, B, C, ...]; one frame is static.
-        parameters: [C] or [C, entries] or [C, rows, entries]; those with gradients in the dtype of `current`.
+        parameters: [C] or [C, entries] or [C, rows, entries]; those with gradients in the dtype of `current`; beside
+            carry tables the real leaks ("beta").
         store: in full precision, what becomes of the membrane u before it fires (a quantizer for comparison).
         back: of recurrent neurons, what the spikes [B, C, ...] of `delay` timesteps ago add to the current.
 

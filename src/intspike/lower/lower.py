@@ -38,7 +38,8 @@ from ..nn.scales import value_scales
 from ..nn.shifts import is_uniform, value_shifts
 from ..nn.tracing import Step
 from ..nn.unfold import spike_values
-from ..ops import Carry, Dyadic, trace
+from ..ops import Carry, Dyadic, Leak, trace
+from ..ops.body import REAL_LEAKS, leak_prefix
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,10 @@ class Layer:
         name: of the neurons.
         theta: smallest and largest integer threshold.
         stuck: codes that map to themselves without input though they are not rest, and in how many channels.
+        others: the same of states beside the membrane, by name.
         constant: channels whose gain was too near zero to matter.
         sum_bits, membrane_bits: proved widths of the synaptic sum and of the wide sum inside a step.
-        state_bits: width of the stored code.
+        state_bits: width of the stored code of the membrane.
     """
 
     name: str
@@ -80,6 +82,16 @@ class Layer:
     sum_bits: int
     membrane_bits: int
     state_bits: int
+    others: Mapping[str, Mapping[int, int]] = field(default_factory=dict[str, Mapping[int, int]])
+
+    def stuck_text(self) -> str:
+        """Stuck codes of all states in words."""
+        told = {"": self.stuck, **{f"; of {name}: ": codes for name, codes in self.others.items()}}
+        each = {
+            head: ", ".join(f"{code} ({n} channels)" for code, n in codes.items()) or "none"
+            for head, codes in told.items()
+        }
+        return "".join(head + text for head, text in each.items())
 
 
 @dataclass(frozen=True)
@@ -113,7 +125,7 @@ class Lowering:
             moved = f"{p.lsb:.3f} LSB" if p.status == "snapped" else ""
             lines.append(f"{p.layer:<10} {p.name:<18} {p.status:<8} {moved:>9}  {p.detail}")
         for x in self.layers:
-            stuck = ", ".join(f"{code} ({n} channels)" for code, n in x.stuck.items()) or "none"
+            stuck = x.stuck_text()
             lines.append(
                 f"{x.name}: state {x.state_bits} bits, theta {x.theta[0]}..{x.theta[1]} LSB, synaptic sum "
                 f"{x.sum_bits} bits, wide sum {x.membrane_bits} bits (proved); stuck codes: {stuck}"
@@ -188,6 +200,9 @@ def _refusals(net: Network) -> list[Parameter]:
                 repair = f"is in full precision; quantize(net, QuantConfig({name}=...)) first"
                 found.append(Parameter(g.name, name, "refused", 0.0, repair))
         tensors: list[tuple[str, torch.Tensor | None]] = [("theta", g.neuron.theta), ("beta", g.neuron.beta)]
+        tensors += [(p, a) for p, a in g.neuron.leaks.items() if p != "beta"]
+        if "a" in g.neuron.equation.others:
+            tensors.append(("jump", g.neuron.jump))
         if g.neuron.equation.has_shift:
             tensors.append(("shift", g.neuron.shift))
         tensors += [
@@ -398,6 +413,7 @@ def _report(program: Program, lowered: _Lowerer) -> Lowering:
                 proved[node.source.source].bits,
                 proved[name].bits,
                 codec.bits,
+                {s: stuck_codes(node, s) for s in group.neuron.equation.others},
             )
         )
     if lowered.readout is not None:
@@ -412,26 +428,20 @@ def _weights(layer: str, synapse: str, codes: np.ndarray) -> Parameter:
 
 def _snaps(layer: str, group: Group, made: Integers) -> list[Parameter]:
     found: list[Parameter] = []
-    for name in ("theta", "bias"):
+    for name in ("theta", "bias", *(["jump"] if "jump" in made.constants else [])):
         lsb = float(np.abs(made.constants[name] - made.exact[name])[~made.constant].max(initial=0.0))
         share = float((lsb / made.constants["theta"].min()) * 100)
         status = "exact" if lsb == 0 else "snapped"
         found.append(Parameter(layer, name, status, lsb, f"at most {share:.2g} % of theta"))
-    if group.neuron.equation.has_leak:
-        beta = group.neuron.beta.detach().double().numpy()
-        leak = made.form.leak
-        if isinstance(leak, Carry):
-            found.append(Parameter(layer, "beta", "exact", 0.0, f"carry table, {leak.decay} decay"))
-        else:
-            if isinstance(leak, Dyadic):
-                real = made.constants["leak.multiplier"] / 2.0**leak.bits
-            else:
-                real = 1 - 0.5 ** made.constants["leak.shift"].astype(float)
-            moved = float(np.abs(real - beta).max())
-            lsb = moved * float(made.constants["theta"].max())
-            kind, wanted = type(leak).__name__.lower(), f"{beta.min():g}..{beta.max():g}"
-            what = f"{kind} leak {real.min():g}..{real.max():g} for beta {wanted}"
-            found.append(Parameter(layer, "beta", "exact" if moved == 0 else "snapped", lsb, what))
+    equation = group.neuron.equation
+    forms = {"u": made.form.leak} if equation.has_leak else {}
+    for kept in made.form.others:
+        forms[kept.state] = kept.leak
+        shifts = made.constants[f"{kept.state}.shift"]
+        step = f"2^{shifts.min()}..2^{shifts.max()} LSB in {kept.codec.bits} bits"
+        found.append(Parameter(layer, f"{kept.state} step", "exact", 0.0, step))
+    for state, leak in forms.items():
+        found.append(_leak(layer, state, leak, made, group.neuron.leaks[REAL_LEAKS[state]]))
     if "u.levels" in made.constants:
         exact = made.exact["levels"]
         lsb = float(np.abs(made.constants["u.levels"] - exact)[~made.constant].max(initial=0.0))
@@ -442,6 +452,23 @@ def _snaps(layer: str, group: Group, made: Integers) -> list[Parameter]:
         shifts = made.constants["u.shift"]
         found.append(Parameter(layer, "step", "exact", 0.0, f"2^{shifts.min()}..2^{shifts.max()} LSB"))
     return found
+
+
+def _leak(layer: str, state: str, leak: Leak, made: Integers, wanted: torch.Tensor) -> Parameter:
+    """What became of the leak of a state."""
+    name, prefix = REAL_LEAKS[state], leak_prefix(state)
+    if isinstance(leak, Carry):
+        return Parameter(layer, name, "exact", 0.0, f"carry table, {leak.decay} decay")
+    beta = wanted.detach().double().numpy()
+    if isinstance(leak, Dyadic):
+        real = made.constants[f"{prefix}leak.multiplier"] / 2.0**leak.bits
+    else:
+        real = 1 - 0.5 ** made.constants[f"{prefix}leak.shift"].astype(float)
+    moved = float(np.abs(real - beta).max())
+    lsb = moved * float(made.constants["theta"].max())
+    kind, asked = type(leak).__name__.lower(), f"{beta.min():g}..{beta.max():g}"
+    what = f"{kind} leak {real.min():g}..{real.max():g} for {name} {asked}"
+    return Parameter(layer, name, "exact" if moved == 0 else "snapped", lsb, what)
 
 
 def lowerability(net: torch.nn.Module) -> Lowering:

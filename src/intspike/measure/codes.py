@@ -28,7 +28,7 @@ def decay(node: Neuron, state: str = "u") -> tuple[Ints, Ints]:
     if "u.high" in node.parameters and state == "u":  # codes above the channel's top cannot occur
         stored["u"] = np.minimum(stored["u"], node.parameters["u.high"][None, :])
     prev = np.zeros(shape, np.int64)
-    if codec.stores == "before reset":
+    if codec.stores == "before reset" and state in node.body.firing:
         prev = _fires(node, state, stored[state])
     step = step_many(node.body, np.zeros(shape, np.int64), stored, prev, quiet, np.arange(channels))
     return codes, np.broadcast_to(step.codes[state], shape)
@@ -74,6 +74,6 @@ def stuck_codes(node: Neuron, state: str = "u") -> dict[int, int]:
     codes, after = decay(node, state)
     rest = node.body.codec(state).rest
     counts = (after == codes[:, None]).sum(1)
-    if "u.high" in node.parameters:
+    if "u.high" in node.parameters and state == "u":
         counts = ((after == codes[:, None]) & (codes[:, None] <= node.parameters["u.high"][None, :])).sum(1)
     return {int(c): int(n) for c, n in zip(codes, counts, strict=True) if n and c != rest}

@@ -186,9 +186,11 @@ def _node(
             codes = sum(n.body.codec(s.name).bits for s in n.body.states)
             spike = bits_for(0, n.body.spikes)[0] if n.body.keeps_spike else 0
             states += size * (codes + spike)
-            leak = any(p == "carry" or p.startswith("leak.") for p in n.parameters)
-            # a membrane (and a refractory counter) each neuron; bias, threshold and leak each channel
-            floats += size * len(n.body.states) + program.shapes[n.name][0] * (2 + leak)
+            leaks = sum(p.endswith(("carry", "leak.shift")) for p in n.parameters)
+            # every state each neuron; bias, threshold, leaks and the jump of an adaptation each channel
+            floats += size * len(n.body.states) + program.shapes[n.name][0] * (
+                2 + leaks + ("jump" in n.parameters)
+            )
         case Offset():
             made["biases"] = n.offset.size * _width(int(n.offset.min()), int(n.offset.max()))
             floats += n.offset.size

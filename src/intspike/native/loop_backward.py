@@ -27,7 +27,13 @@ class BackwardText(LoopText):
         self.steps, self.gradients = steps, gradients
         self.rows = (*numbers, *(p for p in ("gain", "bias") if p not in numbers))
         self.known = dict(steps.parameters)
-        outputs = [*steps.states, steps.current, *(self.known[p] for p in gradients if p in self.known)]
+        back = [] if steps.prev is None else [steps.prev]
+        outputs = [
+            *steps.states,
+            *back,
+            steps.current,
+            *(self.known[p] for p in gradients if p in self.known),
+        ]
         if "gain" in gradients and "bias" in self.known:  # real currents: what reaches the bias times the sum
             outputs.append(self.known["bias"])
         self.order = live(steps, *outputs)
@@ -66,10 +72,12 @@ class BackwardText(LoopText):
         kinds = [code_kind(body, j) for j in states]
         sums = [j for j in range(len(self.gradients)) if j not in self.scattered]
         divided = sorted(self._divisors())
+        passes = steps.prev is not None  # a gradient, from what reads an output to the timestep that sent it
         hoisted = [k for k in self.order if k in self.fixed]
         lane = [
             *(self._statement(k) for k in self.order if k not in self.fixed),
             *(f"a{j}[p] = v{k};" for j, k in enumerate(steps.states)),
+            *([f"ap[p] = v{steps.prev};"] if passes else []),
             *self._current(),
             *(
                 f"g{j}[p] += v{self.known[name]};"
@@ -82,6 +90,7 @@ class BackwardText(LoopText):
             *self.number_rows("float", self.rows),
             *self.table_rows(),
             *(f"float a{j}{ROW};" for j in states),
+            *([f"float ap{ROW};"] if passes else []),
             *(f"float g{j}{ROW};" for j in sums),
             *(
                 line
@@ -100,6 +109,7 @@ class BackwardText(LoopText):
             EACH_LANE,
             *(f"    a{j}[p] = 0.0f; rest{j}[p] = {rests[j]};" for j in states),
             *(f"    g{j}[p] = 0.0f;" for j in sums),
+            *(["    ap[p] = 0.0f;"] if passes else []),
             "    silent[p] = 0; total[p] = 0.0f;",
             "}",
             EACH_LANE,
@@ -243,7 +253,8 @@ class BackwardText(LoopText):
         a = [f"h{n}[p]" if n in self.fixed and k not in self.fixed else f"v{n}" for n in i.args]
         match i.op:
             case "adjoint":
-                text = f"a{self.names.index(i.name)}[p]" if i.name else "gy[p]"
+                sent = "gy[p]" if self.steps.prev is None else "(gy[p] + ap[p])"
+                text = f"a{self.names.index(i.name)}[p]" if i.name else sent
             case "spike":
                 text = "y[p]"
             case "prev":

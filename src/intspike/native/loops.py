@@ -83,8 +83,7 @@ def loop(
     wanted: tuple[str, ...] = ()
     if steps is not None:
         wanted = tuple(p for p, _ in steps.parameters if p in (gradients or ()))
-        if any(i.op == "lookup" for i in body.instructions) and "beta" not in names:
-            names.append("beta")
+        names += body.real_leaks
     if steps is not None and "float" in (lane, wide):  # of real currents: a norm's gain and offset
         wanted += tuple(p for p in AFFINE if p in (gradients or ()) and p not in wanted)
     inside = AFFINE if affine_of(body) is not None else ()
@@ -109,7 +108,7 @@ def is_narrow(body: Body, parameters: Mapping[str, NDArray[np.generic]]) -> bool
         return False
     most = 0
     for name, values in parameters.items():
-        if name not in ("gain", "bias", "beta"):
+        if name not in ("gain", "bias", *body.real_leaks):
             most = max(most, int(np.abs(values).max(initial=0)))
     thresholds = [int(a.max()) for n, a in parameters.items() if n == "reset" or n.startswith("theta")]
     return most + body.spikes * max(thresholds, default=0) < NARROW_CODES

@@ -17,7 +17,22 @@ _CHOICES = {
     "compare": (">=", ">"),
     "reset_order": ("before leak", "after leak"),
     "leak_on": ("state", "sum"),
+    "reads": ("new current", "last current"),
 }
+OTHERS = {
+    "i": ("alpha", True),
+    "a": ("rho", False),
+}  # states beside the membrane: their leak, whether below 0, too
+
+
+def check_leak(name: str, value: float, repair: str = "") -> None:
+    """Refuse a leak that is no factor.
+
+    Raises:
+        BadInput: a number outside 0..1.
+    """
+    if not (math.isfinite(value) and 0 <= value <= 1):
+        raise BadInput(f"{name} must be a number in 0..1, not {value!r}{repair}")
 
 
 @dataclass(frozen=True)
@@ -86,15 +101,33 @@ class Neuron:
     @property
     def has_leak(self) -> bool:
         """Whether the neuron reads a leak `beta`."""
-        return hasattr(self, "beta")
+        return getattr(self, "beta", None) is not None
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """States beside the membrane that currents or spikes enter: "i", a synaptic current, and "a", an adaptation of
+        the threshold. They are there where the neuron has a leak of them."""
+        return tuple(s for s, (leak, _) in OTHERS.items() if getattr(self, leak, None) is not None)
+
+    def span(self, state: str, codes: int) -> tuple[float, float]:
+        """The range of a state of `others` in units of the first threshold, where its quantizer names none.
+
+        An adaptation reaches jump / (1 - rho); it ends sooner where one jump would be less than one code.
+        """
+        if state == "i":
+            return -2.0, 2.0
+        jump, rho = max(getattr(self, "jump", 0.0), 1e-3), getattr(self, "rho", 0.0)
+        return 0.0, jump * min(1 / max(1 - rho, 1 / codes), codes) / (self.theta * self.first)
 
     def states(self, form: Form) -> tuple[State, ...]:
-        """The membrane potential, and a counter where the neuron has a refractory time."""
-        membrane = State("u", form.codec)
-        if not self.refractory:
-            return (membrane,)
-        counter = Uniform(self.refractory.bit_length(), 0, stores="before reset")
-        return membrane, State("r", None if form.codec is None else counter)
+        """The membrane potential, a counter where the neuron has a refractory time, and the others that it has."""
+        coded = form.codec is not None
+        made = [State("u", form.codec)]
+        if self.refractory:
+            counter = Uniform(self.refractory.bit_length(), 0, stores="before reset")
+            made.append(State("r", counter if coded else None))
+        made += [State(s, form.kept(s, OTHERS[s][1]).codec if coded else None) for s in self.others]
+        return tuple(made)
 
     def gated(self, ops: Tracer, state: Mapping[str, Value], current: Value) -> tuple[Value, Value | None]:
         """The current, zero while refractory, and the gate that the spike must pass (None without one)."""

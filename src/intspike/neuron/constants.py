@@ -7,7 +7,7 @@ the worked example of the contract and the fuzzers all come through here, so the
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from .. import fixed
 from ..errors import BadInput
+from ..ops.body import leak_prefix
 from ..ops.codec import Table, Uniform
-from ..ops.trace import Carry, Dyadic, Form, threshold_name
-from .base import Neuron
+from ..ops.trace import Carry, Form, threshold_name
+from .base import OTHERS, Neuron
+from .leaks import decayed, leak_numbers
 
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -86,6 +88,12 @@ def uniform_levels(codec: Uniform, shift: Ints) -> tuple[Ints, Ints]:
     return levels, levels[:, 1:] - half[:, None]
 
 
+def shift_over(codec: Uniform, theta: Ints, low: float, high: float) -> Ints:
+    """The smallest shift [C] with which codes reach over low..high thresholds."""
+    widest = np.maximum(high * theta / max(codec.high, 1), low * theta / codec.low if codec.low else 0)
+    return np.ceil(np.log2(np.maximum(widest, 1))).astype(np.int64)
+
+
 def snapped(neuron: Neuron, codec: Uniform, theta: Ints, shift: Ints) -> list[Ints]:
     """The thresholds, multiples of theta, each moved to the nearest boundary where the code must decide the spike."""
     strict = int(neuron.compare == ">")
@@ -117,29 +125,21 @@ def carry(
             return np.where(spikes > 0, 0, levels)
         return levels - reset[:, None] * spikes
 
-    def decayed(v: Ints) -> Ints:
-        rounded = fixed.half_up(beta[:, None] * v)
-        if leak.decay == "guaranteed":
-            code = np.arange(levels.shape[1])
-            rest = codec.rest - codec.low
-            pad = np.zeros((len(levels), 1), np.int64)
-            lower, upper = np.hstack([pad, edges]), np.hstack([edges, pad])
-            rounded = np.where(code > rest, np.minimum(rounded, lower - 1), rounded)
-            rounded = np.where(code < rest, np.maximum(rounded, upper), rounded)
-        return rounded
+    def after(v: Ints) -> Ints:
+        return decayed(codec, leak, v, edges, beta)
 
     if neuron.reset == "none":
-        return decayed(levels)
+        return after(levels)
     if codec.stores == "after reset":
         if before_leak:
-            return decayed(levels)
+            return after(levels)
         fired = [fixed.half_up(beta[:, None] * (levels + reset[:, None] * s)) for s in outputs]
-        return np.stack([decayed(levels), *fired], axis=1)
+        return np.stack([after(levels), *fired], axis=1)
     if not before_leak:
-        return decayed(levels)
-    if len(neuron.states(form)) > 1:  # a code at or above threshold may have been silent
-        return np.stack([decayed(levels), *(decayed(after_reset(s)) for s in outputs)], axis=1)
-    return decayed(after_reset(sum((levels >= t[:, None] + strict).astype(np.int64) for t in thetas)))
+        return after(levels)
+    if neuron.refractory or "a" in neuron.others:  # a code at or above threshold may have been silent
+        return np.stack([after(levels), *(after(after_reset(s)) for s in outputs)], axis=1)
+    return after(after_reset(sum((levels >= t[:, None] + strict).astype(np.int64) for t in thetas)))
 
 
 def constants(
@@ -152,6 +152,9 @@ def constants(
     beta: Reals | None = None,
     fractions: Fractions | None = None,
     shift: Ints | None = None,
+    jump: Ints | None = None,
+    leaks: Mapping[str, Reals] | None = None,
+    shifts: Mapping[str, Ints] | None = None,
 ) -> dict[str, Ints]:
     """Every parameter that the body of `neuron` in `form` reads, as integers.
 
@@ -161,6 +164,9 @@ def constants(
         beta: real leak of a neuron that has one.
         fractions: levels of a table in units of theta, [2^n] or [C, 2^n].
         shift: step 2^shift of a uniform code.
+        jump: of an adaptation, in LSB; None: that of the neuron, as a share of theta.
+        leaks: real leaks of the states beside the membrane, by state; None: those of the neuron.
+        shifts: steps of their codes; None: over their `span`.
     """
     codec = form.codec
     if codec is None:
@@ -186,36 +192,34 @@ def constants(
     if neuron.has_leak:
         if beta is None:
             raise BadInput(f"{type(neuron).__name__} needs its leak beta")
-        made |= _leak(neuron, form, levels, edges, thetas, beta)
+        if isinstance(form.leak, Carry):
+            made["carry"] = carry(neuron, form, levels, edges, made["reset"], thetas, beta)
+        else:
+            made |= leak_numbers(form.leak, "", beta)
     if neuron.refractory:
         made["r.shift"] = np.zeros_like(theta)
+    for state in neuron.others:
+        leak = (leaks or {}).get(state)
+        real = np.full(len(theta), getattr(neuron, OTHERS[state][0])) if leak is None else leak
+        made |= _other(neuron, form, state, theta, real, (shifts or {}).get(state))
+    if "a" in neuron.others:
+        share = getattr(neuron, "jump", 0.0) / (neuron.theta * neuron.first)
+        made["jump"] = fixed.half_up(theta * share) if jump is None else jump
     from ..ops.trace import trace
 
     return {name: np.asarray(made[name], np.int64) for name in trace(neuron, form).parameters}
 
 
-def _leak(
-    neuron: Neuron, form: Form, levels: Ints, edges: Ints, thetas: list[Ints], beta: Reals
+def _other(
+    neuron: Neuron, form: Form, state: str, theta: Ints, leak: Reals, shift: Ints | None
 ) -> dict[str, Ints]:
-    leak = form.leak
-    if isinstance(leak, Carry):
-        return {"carry": carry(neuron, form, levels, edges, neuron.taken * thetas[0], thetas, beta)}
-    if isinstance(leak, Dyadic):
-        multiplier = fixed.half_up(beta * 2.0**leak.bits)
-        return {"leak.multiplier": multiplier, "leak.shift": np.full_like(thetas[0], leak.bits)}
-    return {"leak.shift": shift_of(beta)}
-
-
-def shift_of(beta: Reals) -> Ints:
-    """m of the leak 1 - 2^-m nearest to beta, in 0..15 (m = 0 forgets everything)."""
-    known = 1.0 - 0.5 ** np.arange(16)
-    return np.abs(np.asarray(beta, np.float64)[:, None] - known[None, :]).argmin(1).astype(np.int64)
-
-
-def real_beta(leak: Any, beta: Reals) -> Reals:
-    """The leak that an integer form really has: beta itself for a carry table."""
-    if isinstance(leak, Carry):
-        return beta
-    if isinstance(leak, Dyadic):
-        return np.asarray(fixed.half_up(beta * 2.0**leak.bits) / 2.0**leak.bits)
-    return np.asarray(1.0 - 0.5 ** shift_of(beta).astype(np.float64))
+    """The step and the leak of a state beside the membrane."""
+    kept, prefix = form.kept(state, OTHERS[state][1]), leak_prefix(state)
+    if shift is None:
+        shift = shift_over(kept.codec, theta, *neuron.span(state, kept.codec.high))
+    if isinstance(kept.leak, Carry):
+        levels, edges = uniform_levels(kept.codec, shift)
+        numbers = {f"{prefix}carry": decayed(kept.codec, kept.leak, levels, edges, leak)}
+    else:
+        numbers = leak_numbers(kept.leak, prefix, leak)
+    return {f"{state}.shift": shift, **numbers}

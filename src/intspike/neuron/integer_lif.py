@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..errors import BadInput
 from ..ops.surrogate import Rectangle, Surrogate
 from ..ops.trace import Tracer, Value
-from .base import Neuron
+from .base import Neuron, check_leak
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,7 @@ class ILIF(Neuron):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (math.isfinite(self.beta) and 0 <= self.beta <= 1):
-            raise BadInput(f"beta must be a number in 0..1, not {self.beta!r}")
+        check_leak("beta", self.beta)
         for name, needed in (("reset", "subtract"), ("compare", ">=")):
             if getattr(self, name) != needed:
                 raise BadInput(

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
-from ..errors import BadInput
 from ..ops.trace import Tracer, Value
-from .base import Neuron
+from .base import Neuron, check_leak
+
+
+class Leaky(Protocol):
+    """The fields of a membrane that leaks."""
+
+    @property
+    def beta(self) -> float | None: ...
+    @property
+    def reset_order(self) -> Literal["before leak", "after leak"]: ...
+    @property
+    def leak_on(self) -> Literal["state", "sum"]: ...
+
+
+def integrated(neuron: Leaky, ops: Tracer, u: Value, current: Value) -> Value:
+    """The membrane potential before it is stored: reset by the last output, leaked, with the current added."""
+    s = ops.prev()
+    if neuron.reset_order == "before leak":
+        u = ops.reset(u, s)
+    if neuron.beta is None:
+        u = u + current
+    else:
+        u = ops.leak(u) + current if neuron.leak_on == "state" else ops.leak(u + current)
+    return ops.reset(u, s) if neuron.reset_order == "after leak" else u
 
 
 @dataclass(frozen=True)
@@ -36,15 +57,8 @@ class LIF(Neuron):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (math.isfinite(self.beta) and 0 <= self.beta <= 1):
-            raise BadInput(f"beta must be a number in 0..1, not {self.beta!r}; use IF() for no leak")
+        check_leak("beta", self.beta, "; use IF() for no leak")
 
     def step(self, ops: Tracer, state: Mapping[str, Value], current: Value) -> Value:
-        u, s = state["u"], ops.prev()
         current, awake = self.gated(ops, state, current)
-        if self.reset_order == "before leak":
-            u = ops.reset(u, s)
-        u = ops.leak(u) + current if self.leak_on == "state" else ops.leak(u + current)
-        if self.reset_order == "after leak":
-            u = ops.reset(u, s)
-        return ops.fire("u", u, awake)
+        return ops.fire("u", integrated(self, ops, state["u"], current), awake)

@@ -13,6 +13,8 @@ from .neuron import LIF as LIF
 from .neuron import NASN as NASN
 from .neuron import NILIF as NILIF
 from .neuron import PLIF as PLIF
+from .neuron import AdaptiveLIF as AdaptiveLIF
+from .neuron import CubaLIF as CubaLIF
 from .neuron import Input as Input
 from .neuron import Neuron as Neuron
 from .quantize import calibrate as calibrate

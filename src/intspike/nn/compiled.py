@@ -91,7 +91,8 @@ def run(
     if frozen is None:
         numbers, learned = _numbers(group, layer, moments, scale, step, lacking)
     else:
-        numbers, learned = {**frozen.constants, "beta": group.neuron.beta.detach().numpy()}, {}
+        leaks = {p: a.detach().numpy() for p, a in group.neuron.leaks.items()}
+        numbers, learned = {**frozen.constants, **leaks}, {}
     return layers.spikes(layer, link, body, numbers, learned), layer.codes
 
 
@@ -111,13 +112,12 @@ def _numbers(
     if group.quantized:
         tensors, made, _ = neuron_integers(group.name, group.neuron, group.form, gain, offset, group.bias)
         numbers: dict[str, Any] = dict(made)
-        if "beta" in tensors:
-            numbers["beta"] = tensors["beta"].detach().numpy()
+        numbers |= {p: tensors[p].detach().numpy() for p in group.neuron.leaks}
         return numbers, {p: t for p, t in tensors.items() if t.requires_grad}
     if group.state is not None:
         tensors, made = real_current_numbers(group.name, group.neuron, group.form, gain, offset)
         numbers = dict(made) | {
-            p: tensors[p].detach().float().numpy() for p in ("gain", "bias", "beta") if p in tensors
+            p: tensors[p].detach().float().numpy() for p in ("gain", "bias", *group.neuron.leaks)
         }
         return numbers, {p: t for p, t in tensors.items() if t.requires_grad}
     own = group.own_shift()

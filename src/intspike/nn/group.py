@@ -109,6 +109,8 @@ class Group(torch.nn.Module):
         if config.state is not None:
             self.neuron.store(config.state)
         self.neuron.leak = config.leak or self.neuron.leak
+        known = self.neuron.equation.others
+        self.neuron.others |= {s: q for s, q in config.others.items() if s in known}
         if self.weight is not None:
             rows = self._rows().detach()
             if not torch.isfinite(rows).all():
@@ -152,7 +154,9 @@ class Group(torch.nn.Module):
     @property
     def form(self) -> Form:
         """Integer form of the neuron, or full precision."""
-        return Form() if self.state is None else form_of(self.state, self.neuron.leak)
+        if self.state is None:
+            return Form()
+        return form_of(self.state, self.neuron.leak, self.neuron.others_stored(self.state))
 
     def _rows(self) -> Tensor:
         """Weights [C, K] of all synapses."""
@@ -317,7 +321,8 @@ class Group(torch.nn.Module):
         equation = self.neuron.equation
         theta = self.neuron.theta * equation.first
         known = {threshold_name(d): theta * m for d, m in enumerate(equation.multiples)}
-        return known | {"reset": theta * equation.taken, "beta": self.neuron.beta}
+        known |= {"reset": theta * equation.taken, "beta": self.neuron.beta, **self.neuron.leaks}
+        return known | ({"jump": self.neuron.jump} if "a" in equation.others else {})
 
     def own_shift(self) -> Tensor | None:
         """What the shift of the neuron's own outputs adds to its real current, [C]; None: nothing."""
@@ -399,8 +404,7 @@ class Group(torch.nn.Module):
             kind = torch.get_default_dtype()
             codes = [torch.from_numpy(c).to(kind) for c in made.codes]
             tensors = {name: torch.from_numpy(a).to(kind) for name, a in made.constants.items()}
-            if equation.has_leak:
-                tensors["beta"] = self.neuron.beta
+            tensors |= self.neuron.leaks
             sign = torch.from_numpy(made.constants["gain"])
             sums = self._moved(self._sums(inputs, codes, substeps), inputs, codes, shifts)
             sums = self._pooled(sums, sign).round()  # exact already; a guard

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import RangeExceeded
-from ..neuron.constants import constants, real_beta
+from ..neuron.base import OTHERS
+from ..neuron.constants import constants, shift_over
+from ..neuron.leaks import real_beta
 from ..ops import Form
 from ..ops.trace import threshold_name
 from ..quant import UniformState
@@ -99,14 +101,15 @@ def neuron_integers(
     shift = None
     fractions = None
     if isinstance(state, UniformState):
-        codec = state.codec
-        widest = np.maximum(
-            state.high * thetas / max(codec.high, 1), state.low * thetas / codec.low if codec.low else 0
-        )
-        shift = np.ceil(np.log2(np.maximum(widest, 1))).astype(np.int64)
+        shift = shift_over(state.codec, thetas, state.low, state.high)
     else:
         fractions = state.levels_of(kept(neuron))
         exact["levels"] = fractions * exact["theta"][:, None]
+    leaks = {p: a.double().clamp(0, 1) for p, a in neuron.leaks.items()}
+    jump = None
+    if "a" in equation.others:
+        exact["jump"] = neuron.jump.double().clamp_min(0) / unit
+        jump = half_up(exact["jump"])
     made = constants(
         equation,
         form,
@@ -116,6 +119,9 @@ def neuron_integers(
         beta=real_beta(form.leak, beta.detach().numpy()),
         fractions=None if fractions is None else fractions.detach().numpy(),
         shift=shift,
+        jump=None if jump is None else jump.detach().numpy().astype(np.int64),
+        leaks={s: leaks[OTHERS[s][0]].detach().numpy() for s in equation.others},
+        shifts=_ranges(neuron, form, thetas),
     )
     tensors: dict[str, Tensor] = {p: torch.from_numpy(a).float() for p, a in made.items()}
     if fractions is not None and fractions.requires_grad:
@@ -126,11 +132,22 @@ def neuron_integers(
     for p in made.keys() & factors.keys():
         tensors[p] = tensors[p] + soft * factors[p]
     tensors["bias"] = tensors["bias"] + (bias_lsb - bias_lsb.detach()).float()
-    if equation.has_leak:
-        tensors["beta"] = beta.float()
+    if jump is not None:
+        tensors["jump"] = tensors["jump"] + (jump - jump.detach()).float()
+    tensors |= {p: a.float() for p, a in leaks.items()}
     origin: dict[str, Any] = {"form": form, "unit": unit.detach().numpy(), "constant": constant.numpy()}
     origin["exact"] = {k: v.detach().numpy() for k, v in exact.items()}
     return tensors, made, origin
+
+
+def _ranges(neuron: Neuron, form: Form, theta: Ints) -> dict[str, Ints]:
+    """Shifts of states beside the membrane whose quantizer names a range."""
+    found: dict[str, Ints] = {}
+    for k in form.others:
+        q = neuron.others.get(k.state)
+        if q is not None and q.low is not None and q.high is not None:
+            found[k.state] = shift_over(k.codec, theta, q.low, q.high)
+    return found
 
 
 def real_current_numbers(
@@ -168,11 +185,14 @@ def prove_exact(name: str, form: Form, spikes: int, sums: NDArray[np.float64], m
         assert codec is not None
         membrane = np.maximum(membrane, max(-codec.low, codec.high) * 2.0 ** made["u.shift"])
     thresholds = [a for n, a in made.items() if n in ("reset", "theta")]
+    for k in form.others:
+        membrane = membrane + max(-k.codec.low, k.codec.high) * 2.0 ** made[f"{k.state}.shift"]
     most_step = (
         sums * np.abs(made["gain"]) + np.abs(made["bias"]) + membrane + (spikes + 1) * np.max(thresholds, 0)
     )
-    if "leak.multiplier" in made:
-        most_step = most_step * made["leak.multiplier"]
+    multipliers = [a for n, a in made.items() if n.endswith("leak.multiplier")]
+    if multipliers:
+        most_step = most_step * np.max(multipliers, 0)
     worst = float(max(most_step.max(), sums.max()))
     if worst >= EXACT:
         raise RangeExceeded(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor
 from .. import neuron as equations
 from ..errors import BadInput
 from ..ops import Leak
-from ..quant import ComparisonState, StateQuantizer
+from ..ops.trace import Kept
+from ..quant import ComparisonState, OtherState, StateQuantizer
 from .kept import keep
 from .rounding import half_up
 
@@ -26,7 +28,9 @@ class Neuron(torch.nn.Module):
         equation: fields and step, a value.
         state, leak: how the membrane is stored; None is full precision (or what `quantize` says).
         comparison: another's way to store the membrane, in floating point; `state` is None then.
+        others: how states beside the membrane are stored, by name; those that are not named as `Form.kept` says.
         theta, beta: per channel [C]; parameters where the equation learns them, else buffers.
+        alpha, rho, jump: the same, of equations that have them.
         shift: of the window of an integer neuron's outputs, [1], where the equation has one; rounded by `window`.
 
     What the state quantizer keeps (learned levels) are parameters and buffers, too, under its names.
@@ -34,12 +38,26 @@ class Neuron(torch.nn.Module):
 
     theta: Tensor
     beta: Tensor
+    alpha: Tensor
+    rho: Tensor
+    jump: Tensor
 
     def __init__(
-        self, equation: equations.Neuron, state: StateQuantizer | None = None, leak: Leak | None = None
+        self,
+        equation: equations.Neuron,
+        state: StateQuantizer | None = None,
+        leak: Leak | None = None,
+        others: Mapping[str, OtherState] | None = None,
     ):
         super().__init__()
         self.equation, self.state, self.leak = equation, state, leak
+        self.others = dict(others or {})
+        for name in self.others:
+            if name not in equation.others:
+                raise BadInput(
+                    f"others must name states that {type(equation).__name__} has beside its membrane "
+                    f"({', '.join(equation.others) or 'it has none'}), not {name!r}"
+                )
         self.comparison: ComparisonState | None = None
         self.register_buffer("theta", torch.empty(0))
         self.register_buffer("beta", torch.empty(0))
@@ -64,17 +82,36 @@ class Neuron(torch.nn.Module):
                 f"a neuron module must serve one number of channels, not {self.theta.numel()} and {channels}"
             )
         e = self.equation
-        for name, value, learned in (
-            ("theta", e.theta, e.learn_theta),
-            ("beta", getattr(e, "beta", 1.0), getattr(e, "learn_beta", False)),
-        ):
+        numbers = {"theta": e.theta, "beta": getattr(e, "beta", None)}
+        numbers |= {p: getattr(e, p, None) for p in ("alpha", "rho", "jump")}
+        for name, value in numbers.items():
+            learned = getattr(e, f"learn_{name}", False) and value is not None
+            if value is None:
+                if name != "beta":
+                    continue
+                value = 1.0
             start = torch.full((channels,), float(value))
             if learned:
-                delattr(self, name)
+                if hasattr(self, name):
+                    delattr(self, name)
                 setattr(self, name, torch.nn.Parameter(start))
             else:
                 self.register_buffer(name, start)
         self._keep()
+
+    @property
+    def leaks(self) -> dict[str, Tensor]:
+        """The real leaks [C] that the equation has, by name."""
+        e = self.equation
+        names = ["beta"] * e.has_leak + [equations.base.OTHERS[s][0] for s in e.others]
+        return {name: getattr(self, name) for name in names}
+
+    def others_stored(self, state: StateQuantizer) -> tuple[Kept, ...]:
+        """How states beside a membrane that is quantized so are stored: by default in as many bits, at least 2."""
+        e = self.equation
+        default = OtherState(max(state.bits, 2))
+        signed = {s: equations.base.OTHERS[s][1] for s in e.others}
+        return tuple(self.others.get(s, default).kept(s, signed[s], self.leak) for s in e.others)
 
     def store(self, state: StateQuantizer | ComparisonState) -> None:
         """Quantize the membrane so, from the start."""
@@ -97,7 +134,28 @@ class Neuron(torch.nn.Module):
 
     def extra_repr(self) -> str:
         stored = repr(self.state or self.comparison or "full precision")
-        return f"{self.equation}, {stored}"
+        others = f", {self.others}" if self.others else ""
+        return f"{self.equation}, {stored}{others}"
+
+
+def CubaLIF(
+    state: StateQuantizer | None = None,
+    leak: Leak | None = None,
+    others: Mapping[str, OtherState] | None = None,
+    **fields: Any,
+) -> Neuron:
+    """A layer of current-based leaky integrate-and-fire neurons; fields are those of `neuron.CubaLIF`."""
+    return Neuron(equations.CubaLIF(**fields), state, leak, others)
+
+
+def AdaptiveLIF(
+    state: StateQuantizer | None = None,
+    leak: Leak | None = None,
+    others: Mapping[str, OtherState] | None = None,
+    **fields: Any,
+) -> Neuron:
+    """A layer of neurons whose threshold adapts; fields are those of `neuron.AdaptiveLIF`."""
+    return Neuron(equations.AdaptiveLIF(**fields), state, leak, others)
 
 
 def LIF(state: StateQuantizer | None = None, leak: Leak | None = None, **fields: Any) -> Neuron:

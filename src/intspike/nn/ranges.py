@@ -93,5 +93,6 @@ def _with_states(config: QuantConfig, states: dict[str, StateQuantizer]) -> Quan
     for layer, state in states.items():
         now = config.of(layer)
         overrides.pop(layer, None)  # the last match wins, so it moves to the end, and says all
-        overrides[layer] = {"weight": now.weight, "state": state, "leak": now.leak, "bias": now.bias}
+        fields = {"leak": now.leak, "bias": now.bias, "others": now.others}
+        overrides[layer] = {"weight": now.weight, "state": state, **fields}
     return replace(config, overrides=overrides)

@@ -98,6 +98,20 @@ class Body:
         return frozenset(i.name for i in self.instructions if i.op in ("ge", "gt") and i.name)
 
     @cached_property
+    def real_leaks(self) -> tuple[str, ...]:
+        """Real leaks behind the carry tables, which gradients read beside them."""
+        return tuple(dict.fromkeys(real_leak(i.name) for i in self.instructions if i.op == "lookup"))
+
+    @cached_property
+    def raises(self) -> str | None:
+        """The state that raises the thresholds: what fires is the membrane less that; None: nothing does."""
+        for i in self.instructions:
+            if i.op in ("ge", "gt") and i.name and self.instructions[i.args[0]].op == "sub":
+                raised = self.instructions[self.instructions[i.args[0]].args[1]]
+                return raised.name if raised.op == "decode" and raised.name not in self.firing else None
+        return None
+
+    @cached_property
     def keeps_spike(self) -> bool:
         """Whether the last output is memory of its own (an `after reset` codec stores it with the code)."""
         return any(s.codec is not None and s.codec.stores == "after reset" for s in self.states)
@@ -121,6 +135,20 @@ class Body:
         lines += [f"store {s.name} <- %{k}" for s, k in zip(self.states, self.stores, strict=True)]
         lines.append(f"spike <- %{self.spike}")
         return "\n".join(lines)
+
+
+REAL_LEAKS = {"u": "beta", "i": "alpha", "a": "rho"}  # of each state that may leak
+
+
+def leak_prefix(state: str) -> str:
+    """What the names of the parameters of a state's leak begin with: those of the membrane's are bare."""
+    return "" if state == "u" else f"{state}."
+
+
+def real_leak(table: str) -> str:
+    """The real leak that a carry table was made from."""
+    state = "u" if table == "carry" else table.removesuffix(".carry")
+    return REAL_LEAKS.get(state, f"{state}.beta")
 
 
 def codec_parameters(state: str, codec: Codec, op: str) -> tuple[str, ...]:

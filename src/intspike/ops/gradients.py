@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import BadProgram
-from .body import Body, Instruction
+from .body import Body, Instruction, real_leak
 from .codec import Codec, Table
 from .table import OPS
 from .trace import Builder, Value
 
-# parameters that take gradients; gain, shifts and multipliers are constants of a forward pass
+# what takes no gradients: gains, shifts and multipliers are constants of a forward pass
 _CONSTANT = ("gain", "leak.shift", "leak.multiplier")
 
 
@@ -30,17 +30,20 @@ class Backward:
     Attributes:
         states: for each state, the index of the adjoint of its last membrane.
         current: index of the adjoint of the synaptic sum.
+        prev: index of the adjoint of the last output; None where no gradient passes through it.
         parameters: (name, index) of each parameter's gradient; of "levels", that of the level of the code just stored.
     """
 
     instructions: tuple[Instruction, ...]
     states: tuple[int, ...]
     current: int
+    prev: int | None
     parameters: tuple[tuple[str, int], ...]
 
     def __str__(self) -> str:
         lines = [f"%{k} = {i}" for k, i in enumerate(self.instructions)]
         lines.append(f"current <- %{self.current}")
+        lines += [] if self.prev is None else [f"prev <- %{self.prev}"]
         lines += [f"{name} <- %{k}" for name, k in self.parameters]
         return "\n".join(lines)
 
@@ -58,10 +61,10 @@ class Adjoints(Builder):
 
     def _takes_gradient(self, k: int) -> bool:
         i = self.body.instructions[k]
-        if k in self.body.reads or i.op == "current":
+        if k in self.body.reads or i.op in ("current", "prev"):
             return True
         if i.op == "parameter":
-            return i.name not in _CONSTANT
+            return not i.name.endswith(_CONSTANT)
         if i.op not in OPS or OPS[i.op].gradient is None:
             return False
         if i.op in ("ge", "gt") and not i.name:
@@ -85,10 +88,12 @@ class Adjoints(Builder):
             if i.op == "parameter" and k in self._adjoint:
                 self.accumulate_parameter(i.name, self._adjoint[k])
         (current,) = (k for k, i in enumerate(body.instructions) if i.op == "current")
+        prev = next((self._adjoint.get(k) for k, i in enumerate(body.instructions) if i.op == "prev"), None)
         return Backward(
             instructions=tuple(self.instructions),
             states=tuple(self._adjoint.get(k, zero) for k in body.reads),
             current=self._adjoint.get(current, zero),
+            prev=prev,
             parameters=tuple(sorted(self._parameters.items())),
         )
 
@@ -100,6 +105,14 @@ class Adjoints(Builder):
 
     def codec(self, state: str) -> Codec:
         return self.body.codec(state)
+
+    def keeps_spike(self, state: str) -> bool:
+        """Whether a state is stored after its reset, beside the spike."""
+        return state in self.body.quantized and self.codec(state).stores == "after reset"
+
+    def leak(self, k: int) -> str:
+        """The real leak of a carry table that is looked up."""
+        return real_leak(self.body.instructions[k].name)
 
     def wanted(self, k: int) -> bool:
         """Whether any gradient flows through forward value k."""

@@ -8,6 +8,7 @@ rest follows the interval rules of the op table.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +30,20 @@ def storable(
 ) -> tuple[dict[str, Ints], Ints, NDArray[np.bool_]] | None:
     """Every (codes, output) that can be stored: ({state: [K, 1]}, prev [K, 1], valid [K, C]) or None if too many.
 
+    States that currents or spikes enter beside the membrane are left out: they are added to it, so their interval is
+    as good. What raises thresholds is too; then a membrane that could fire may not have.
+
     A spike stored after reset leaves at least theta_s - reset * s and, below the last threshold, less than
     theta_(s+1) - reset * s, so some pairs cannot occur. Stored before reset, the output is a function of the code.
     """
-    codecs = {s.name: body.codec(s.name) for s in body.states}
+    kept = [
+        (s.name, read)
+        for s, store, read in zip(body.states, body.stores, body.reads, strict=True)
+        if s.name in body.firing or "parameter" not in body.provenance[store]  # a counter
+    ]
+    codecs, reads = {name: body.codec(name) for name, _ in kept}, dict(kept)
     channels = len(parameters["theta"])
-    count = int(np.prod([c.high - c.low + 1 for c in codecs.values()])) * (body.spikes + 1)
-    if count * channels > _MOST_ENUMERATED:
+    if prod(1 << c.bits for c in codecs.values()) * (body.spikes + 1) * channels > _MOST_ENUMERATED:
         return None
     sizes = [*(c.high - c.low + 1 for c in codecs.values()), body.spikes + 1]
     combos = np.indices(sizes, np.int64).reshape(len(sizes), -1).T + [*(c.low for c in codecs.values()), 0]
@@ -50,12 +58,12 @@ def storable(
         if codec.has_top:
             valid &= codes[name] <= parameters[f"{name}.high"][None, :]
         if codec.stores == "before reset":
-            values = evaluate_many(
-                body, live(body, body.reads[list(codecs).index(name)]), None, codes, prev, parameters, channel
-            )
-            level = values[body.reads[list(codecs).index(name)]]
+            level = evaluate_many(body, live(body, reads[name]), None, codes, prev, parameters, channel)[
+                reads[name]
+            ]
             fired = sum((level >= t[None, :]).astype(np.int64) for t in first)
-            silenced = (prev == 0) & (body.instructions[body.spike].op == "select")  # by a gate
+            gated = body.instructions[body.spike].op == "select"
+            silenced = (prev == 0) & gated if body.raises is None else prev < fired
             valid &= (fired == prev) | silenced
         elif body.reset == "zero":
             valid &= (prev == 0) | (codes[name] == codec.rest)
@@ -117,7 +125,8 @@ def _after_output(
 ) -> Bounds:
     """Bounds in the timestep after one output: what depends on codes alone is enumerated."""
     channels = len(low)
-    from_codes = [k for k in order if "current" not in _seen_forward(body, k)]
+    unknown = {"current", *(s.name for s in body.states if s.name not in codes)}
+    from_codes = [k for k in order if unknown.isdisjoint(_seen_forward(body, k))]
     bounds: Bounds = {}
     for k, v in evaluate_many(
         body, from_codes, None, codes, prev, parameters, np.arange(channels)[None, :]
@@ -134,8 +143,9 @@ def _after_output(
 
 
 def _seen_forward(body: Body, k: int) -> set[str]:
-    """Leaves that value k reads in a forward pass (a lookup does not read its real argument)."""
-    return {body.instructions[j].op for j in live(body, k) if body.instructions[j].op not in OPS}
+    """Leaves that value k reads in a forward pass (a lookup does not read its real argument), states by their names."""
+    leaves = (i for i in (body.instructions[j] for j in live(body, k)) if i.op not in OPS)
+    return {i.name if i.op == "state" else i.op for i in leaves}
 
 
 def _bound(

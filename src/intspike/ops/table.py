@@ -111,7 +111,9 @@ def _grad_compare(a: Adjoints, k: int, g: int) -> None:
     if not state:  # a plain condition, not a spike
         return
     width = a.primal(a.width())
-    z = a.emit("div", a.emit("sub", a.stored(state), a.primal(theta)), width)
+    # what fires is what was stored (perhaps less what raises thresholds), or the sum that was, before its reset
+    at = a.stored(state) if a.keeps_spike(state) else a.primal(x)
+    z = a.emit("div", a.emit("sub", at, a.primal(theta)), width)
     slope = a.emit("div", a.emit("mul", g, a.surrogate(z)), width)
     a.accumulate(x, slope)
     zero = a.constant(0.0)
@@ -133,8 +135,9 @@ def _grad_select(a: Adjoints, k: int, g: int) -> None:
 
 def _grad_lookup(a: Adjoints, k: int, g: int) -> None:
     value = a.args(k)[-1]  # the table holds half_up(beta * value): beta to the value, value to beta
-    a.accumulate(value, a.emit("mul", g, a.parameter("beta")))
-    a.accumulate_parameter("beta", a.emit("mul", g, a.primal(value)))
+    leak = a.leak(k)
+    a.accumulate(value, a.emit("mul", g, a.parameter(leak)))
+    a.accumulate_parameter(leak, a.emit("mul", g, a.primal(value)))
 
 
 ENDS, SATURATED, BELOW = 1, 2, 3  # immediates of an encode: where its straight-through gradient is blocked

@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Literal, Protocol
 
 from ..errors import BadInput, BadProgram
-from .body import Body, Instruction
-from .codec import Codec, State
+from .body import REAL_LEAKS, Body, Instruction, leak_prefix
+from .codec import Codec, State, Uniform
 from .codec import Table as TableCodec
 from .surrogate import Surrogate
 from .table import BELOW, ENDS, SATURATED
@@ -59,6 +59,26 @@ BLOCKED: Mapping[Blocked, int] = {"nothing": 0, "ends": ENDS, "saturated": SATUR
 
 
 @dataclass(frozen=True)
+class Kept:
+    """How a state beside the membrane is stored: a synaptic current, an adaptation.
+
+    Attributes:
+        state: its name.
+        codec: uniform, stored before reset: such a state is not reset.
+        leak, blocked: as of a `Form`.
+    """
+
+    state: str
+    codec: Uniform
+    leak: Leak = field(default_factory=Carry)
+    blocked: Blocked = "saturated"
+
+    def __post_init__(self) -> None:
+        if self.codec.stores != "before reset":
+            raise BadInput(f"the state {self.state} is not reset, so its codes must be stored 'before reset'")
+
+
+@dataclass(frozen=True)
 class Form:
     """What a step is traced to.
 
@@ -67,11 +87,24 @@ class Form:
         leak: the integer form of the leak; unused in full precision and in neurons without a leak.
         blocked: where the straight-through gradient is blocked: at both end codes, where a value is surely beyond the
             levels, or that at the lower end alone; see the gradient rule of `encode` in `table`.
+        others: how states beside the membrane are stored; those that are not named here as `kept` says.
     """
 
     codec: Codec | None = None
     leak: Leak = field(default_factory=Carry)
     blocked: Blocked = "nothing"
+    others: tuple[Kept, ...] = ()
+
+    def kept(self, state: str, signed: bool = False) -> Kept:
+        """How a state beside the membrane is stored: by default in uniform codes of as many bits, at least 2, with the
+        membrane's form of leak."""
+        if self.codec is None:
+            raise BadInput("codes are of quantized neurons only, not of full precision")
+        for k in self.others:
+            if k.state == state:
+                return k
+        bits = max(self.codec.bits, 2)
+        return Kept(state, Uniform(bits, -(1 << (bits - 1)) * signed, stores="before reset"), self.leak)
 
 
 class Steps(Protocol):
@@ -205,13 +238,14 @@ class Tracer(Builder):
     def leak(self, v: Value, state: str = "u") -> Value:
         """v after its leak: beta * v in full precision, otherwise the declared integer form of it."""
         if self.form.codec is None:
-            return v * self.parameter("beta")
-        leak = self.form.leak
+            return v * self.parameter(REAL_LEAKS.get(state, f"{state}.beta"))
+        leak, prefix = self.form.leak if state == "u" else self.form.kept(state).leak, leak_prefix(state)
         if isinstance(leak, Shift):
-            return v - (v >> self.parameter("leak.shift"))
+            return v - (v >> self.parameter(f"{prefix}leak.shift"))
         if isinstance(leak, Dyadic):
-            return v * self.parameter("leak.multiplier") >> self.parameter("leak.shift")
-        if self._sees_current(v.index):
+            multiplied = v * self.parameter(f"{prefix}leak.multiplier")
+            return multiplied >> self.parameter(f"{prefix}leak.shift")
+        if self._sees_more(v.index, state):
             raise BadInput(
                 "a leak on state plus input must be a Shift() or Dyadic() leak, not Carry(): a carry table is "
                 "read at a stored code, and the sum is not one; choose QuantConfig(leak=Dyadic()) for this layer"
@@ -220,19 +254,25 @@ class Tracer(Builder):
         if codec is None or codec.bits > 8:
             raise BadInput(
                 f"a Carry() leak must have at most 8 state bits (a table of 2^n entries), not "
-                f"{codec.bits if codec else 'full precision'}; choose QuantConfig(leak=Shift()) or Dyadic()"
+                f"{codec.bits if codec else 'full precision'} of {state}; choose QuantConfig(leak=Shift()) or Dyadic()"
             )
         code = self.emit("state", name=state)
         # a row for each output where the code alone does not tell what the last output took from v
         was_reset = v.index in self._was_reset
-        rows = not was_reset if self._fires_in_store(state) else was_reset and len(self.states) > 1
+        silenced = any(
+            s.name != "i" for s in self.states if s.name != state
+        )  # a code that would fire may not
+        rows = not was_reset if self._fires_in_store(state) else was_reset and silenced
         rows = rows and self.neuron.reset != "none"
         args = (code, self.emit("prev"), v.index) if rows else (code, v.index)
-        return self.value(self.emit("lookup", *args, name="carry"))
+        return self.value(self.emit("lookup", *args, name=f"{prefix}carry"))
 
-    def _sees_current(self, index: int) -> bool:
+    def _sees_more(self, index: int, state: str) -> bool:
+        """Whether a value sees a current: that of this timestep, or one that was stored in another state."""
         i = self.instructions[index]
-        return i.op == "current" or any(self._sees_current(a) for a in i.args)
+        if i.op == "current" or (i.op == "state" and i.name != state):
+            return True
+        return any(self._sees_more(a, state) for a in i.args)
 
     def _spikes(self, x: Value, state: str, gate: Value | None) -> Value:
         op = "ge" if self.neuron.compare == ">=" else "gt"
@@ -247,14 +287,25 @@ class Tracer(Builder):
 
     def store(self, state: str, x: Value) -> Value:
         """Encode x as the next value of a state that does not fire; returns what was stored, decoded."""
-        self.stores[state] = self.emit("encode", x.index, name=state, immediate=BLOCKED[self.form.blocked])
+        own: Blocked = next((k.blocked for k in self.form.others if k.state == state), self.form.blocked)
+        self.stores[state] = self.emit("encode", x.index, name=state, immediate=BLOCKED[own])
         self.membranes[state] = self.emit("decode", self.stores[state], name=state)
         return self.value(self.membranes[state])
 
-    def fire(self, state: str, x: Value, gate: Value | None = None) -> Value:
-        """Encode x as the next membrane and fire from what was stored; where `gate` is 0 nothing fires."""
+    def fire(self, state: str, x: Value, gate: Value | None = None, raised: Value | None = None) -> Value:
+        """Encode x as the next membrane and fire from what was stored; where `gate` is 0 nothing fires.
+
+        Args:
+            raised: what thresholds are raised by, a state just stored that is never negative; None: nothing.
+        """
         if not self._fires_in_store(state):
-            return self._spikes(self.store(state, x), state, gate)
+            stored = self.store(state, x)
+            return self._spikes(stored if raised is None else stored - raised, state, gate)
+        if raised is not None:
+            raise BadInput(
+                "a threshold that moves needs the membrane that fired: below it lie potentials at theta and above, and "
+                "codes stored after reset have none; choose stores='before reset' for the state"
+            )
         s = self._spikes(x, state, gate)
         stored = self.store(state, self.reset(x, s))
         self.membranes[state] = (stored + self.parameter("reset") * self.cut(s)).index

@@ -5,6 +5,7 @@ from .config import QuantConfig as QuantConfig
 from .per_forward import PerForwardRange as PerForwardRange
 from .snntorch_compat import SnnTorchState as SnnTorchState
 from .state import LearnedLevels as LearnedLevels
+from .state import OtherState as OtherState
 from .state import PowerOfTwoState as PowerOfTwoState
 from .state import StateQuantizer as StateQuantizer
 from .state import ThresholdCentred as ThresholdCentred

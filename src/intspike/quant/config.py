@@ -11,10 +11,11 @@ from typing import Any
 from ..errors import BadInput, did_you_mean
 from ..ops import Carry, Dyadic, Leak, Shift
 from .comparison import ComparisonState
-from .state import StateQuantizer
+from .state import OtherState, StateQuantizer
 from .weight import WeightQuantizer
 
-_FIELDS = ("weight", "state", "leak", "bias")
+_FIELDS = ("weight", "state", "leak", "bias", "others")
+_OTHERS = ("i", "a")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class QuantConfig:
         leak: integer form of the leak; None: a carry table up to 8 state bits, else a shift.
         bias: bits of a layer's biases, 2..16: integers times one power of two for the layer; None: 32-bit integers. It
             is the neuron's bias that is rounded: the synapse's, with the norm's offset in it.
+        others: of states beside the membrane, by name: "i", a synaptic current, "a", an adaptation of the threshold.
+            Those that are not named have as many bits as the membrane, at least 2; neurons without them read nothing.
         overrides: layer name pattern (as in file names: "lif*"; a layer is named after its neuron) to a dict of the
             same fields; the last match wins.
 
@@ -38,6 +41,7 @@ class QuantConfig:
     state: StateQuantizer | ComparisonState | None = None
     leak: Leak | None = None
     bias: int | None = None
+    others: Mapping[str, OtherState] = field(default_factory=dict[str, OtherState], hash=False)
     overrides: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict[str, Mapping[str, Any]], hash=False
     )
@@ -54,6 +58,12 @@ class QuantConfig:
                 raise BadInput(f"the {what} must be {known} (or None), not {value!r}")
         if self.bias is not None and (not isinstance(self.bias, int) or not 2 <= self.bias <= 16):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise BadInput(f"the bits of a bias must be an integer in 2..16 (or None), not {self.bias!r}")
+        for name, other in self.others.items():
+            if name not in _OTHERS:
+                raise BadInput(f"others names the state {name!r}; {did_you_mean(name, _OTHERS)}")
+            if not isinstance(other, OtherState):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise BadInput(f"the state {name} must be stored in an OtherState, not {other!r}")
+        object.__setattr__(self, "others", MappingProxyType(dict(self.others)))
         frozen: dict[str, Mapping[str, Any]] = {}
         for pattern, fields in self.overrides.items():
             if not isinstance(fields, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -82,10 +92,12 @@ class QuantConfig:
     def __repr__(self) -> str:
         more = f", overrides={self._plain()!r}" if self.overrides else ""
         bias = "" if self.bias is None else f", bias={self.bias!r}"
-        return f"QuantConfig(weight={self.weight!r}, state={self.state!r}, leak={self.leak!r}{bias}{more})"
+        others = f", others={dict(self.others)!r}" if self.others else ""
+        return f"QuantConfig(weight={self.weight!r}, state={self.state!r}, leak={self.leak!r}{bias}{others}{more})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return QuantConfig, (self.weight, self.state, self.leak, self.bias, self._plain())
+        others = dict(self.others)
+        return QuantConfig, (self.weight, self.state, self.leak, self.bias, others, self._plain())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> QuantConfig:
         return self  # a value

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 from ...errors import BadInput
 from ...ops import Blocked, Carry, Form, Leak, Shift
 from ...ops.codec import Codec, Stores
+from ...ops.trace import Kept
 from ..about import About
 
 if TYPE_CHECKING:
@@ -138,17 +139,18 @@ def check_levels(levels: tuple[float, ...], bits: int, stores: str) -> None:
         )
 
 
-def form_of(state: StateQuantizer, leak: Leak | None) -> Form:
+def form_of(state: StateQuantizer, leak: Leak | None, others: tuple[Kept, ...] = ()) -> Form:
     """The traced form of a neuron whose state is quantized so.
 
     Args:
         leak: integer form of the leak; None: a carry table for 8 bits or fewer, else a shift.
+        others: how its states beside the membrane are stored.
     """
     if leak is None:
         leak = Carry(state.decay) if state.bits <= 8 else Shift()
     elif isinstance(leak, Carry):
         leak = Carry(state.decay)
-    return Form(state.codec, leak, _blocked(state))
+    return Form(state.codec, leak, _blocked(state), others)
 
 
 def _blocked(state: StateQuantizer) -> Blocked:

@@ -44,7 +44,7 @@ def _neurons(c: Check) -> Table:
             str(x.state_bits),
             f"{x.theta[0]}..{x.theta[1]}",
             str(x.membrane_bits),
-            ", ".join(f"{code} ({n} channels)" for code, n in x.stuck.items()) or "none",
+            x.stuck_text(),
             str(x.constant),
         ]
         for x in c.report.layers
