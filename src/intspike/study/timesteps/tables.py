@@ -36,7 +36,7 @@ def tables(rows: Rows, latency: Latencies, options: Options) -> list[Table]:
 
 def accuracy_at(r: Row[TimestepCell], t: int) -> Interval:
     """Mean over seeds and its interval, in per cent."""
-    return mean_interval([100 * r.record(s)["accuracies"][str(t)] for s in sorted(r.done)])
+    return mean_interval([100 * r.record(s)["accuracies"][str(t)] for s in sorted(r.done)]).within(0, 100)
 
 
 def mean_at(r: Row[TimestepCell], what: str, t: int) -> float | None:
