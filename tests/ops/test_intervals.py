@@ -23,7 +23,11 @@ from strategies import Recipe, random_recipe
 rules = importlib.import_module("intspike.ops.intervals")  # the function of that name hides it
 seeds = st.integers(0, 2**32 - 1)
 quick = settings(max_examples=60, deadline=None)
-SMALL: dict[str, Any] = {"extra": 0}  # few bits of membrane, so that every one can be tried
+SMALL: dict[str, Any] = {
+    "extra": 0,
+    "i bits": 2,
+    "a bits": 2,
+}  # few bits of membrane, so that every one can be tried
 
 
 def recipe(seed: int, **only: Any) -> Recipe:
@@ -33,6 +37,11 @@ def recipe(seed: int, **only: Any) -> Recipe:
     return random_recipe(
         rng.choice, rng, 1, 2.0, {**SMALL, "bits": bits, "coarse": rng.choice([0, 1, -1]), **only}
     )
+
+
+def adding(seed: int) -> str:
+    """A neuron whose membrane the current is added to at once."""
+    return random.Random(seed).choice(["LIF", "IF", "ILIF"])
 
 
 def free(r: Recipe) -> Any:
@@ -117,7 +126,7 @@ def test_every_bound_holds(seed: int, stores: str, codec: str):
 @quick
 @given(seeds, st.sampled_from(["after reset", "before reset"]), st.sampled_from(["table", "uniform"]))
 def test_the_bounds_of_the_wide_sum_are_attained(seed: int, stores: str, codec: str):
-    r = recipe(seed, stores=stores, codec=codec, refractory=0, leak_on="state")
+    r = recipe(seed, stores=stores, codec=codec, refractory=0, leak_on="state", neuron=adding(seed))
     body = trace(r.neuron, r.form)
     rng = random.Random(seed)
     parameters = at_rest(r, rng.choice([-4, -1, 1, 2]), r.bias[0])
@@ -132,7 +141,7 @@ def test_the_bounds_of_the_wide_sum_are_attained(seed: int, stores: str, codec: 
 @quick
 @given(seeds, st.sampled_from(["after reset", "before reset"]), st.sampled_from(["table", "uniform"]))
 def test_what_can_be_stored_is_what_is_reached(seed: int, stores: str, codec: str):
-    r = recipe(seed, stores=stores, codec=codec, overflow="saturate", leak_on="state")
+    r = recipe(seed, stores=stores, codec=codec, overflow="saturate", leak_on="state", neuron=adding(seed))
     body, parameters = trace(r.neuron, r.form), at_rest(r, 1, 0)
     codes, prev, valid = rules.storable(body, parameters)
     names = list(codes)
