@@ -287,8 +287,9 @@ class Tracer(Builder):
 
     def store(self, state: str, x: Value) -> Value:
         """Encode x as the next value of a state that does not fire; returns what was stored, decoded."""
-        own: Blocked = next((k.blocked for k in self.form.others if k.state == state), self.form.blocked)
-        self.stores[state] = self.emit("encode", x.index, name=state, immediate=BLOCKED[own])
+        others = {k.state: BLOCKED[k.blocked] for k in self.form.others}
+        blocked = others.get(state, BLOCKED[self.form.blocked])
+        self.stores[state] = self.emit("encode", x.index, name=state, immediate=blocked)
         self.membranes[state] = self.emit("decode", self.stores[state], name=state)
         return self.value(self.membranes[state])
 
