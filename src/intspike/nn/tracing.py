@@ -26,6 +26,7 @@ _POOLS = (torch.nn.MaxPool2d, torch.nn.AvgPool2d)
 _NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
 _ADDS: tuple[Any, ...] = (operator.add, operator.iadd, torch.add, "add")
 _FLATTENS: tuple[Any, ...] = (torch.flatten, "flatten")
+_PRODUCTS = ("matmul", "bmm", "mm", "baddbmm", "einsum", "scaled_dot_product_attention")
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ class Traced:
                 f"{REPAIR}; take loops over timesteps out of forward: neurons own time"
             ) from e
         modules = dict(module.named_modules())
+        for n in graph.nodes:
+            _refuse_products(n, modules)
         called = [str(n.target) for n in graph.nodes if n.op == "call_module"]
         taken = {layer_name(t) for t in called if not isinstance(modules[t], Input)}
         first = next(name for name in ("input", *(f"input_{k}" for k in range(2, 1000))) if name not in taken)
@@ -266,6 +269,18 @@ class Traced:
                 )
             return self._step(layer_name(n.name), "other", (str(args[0]),), lambda x: call(x, *rest, **named))
         raise NotLowerable(f"{n.name} ({_called(n)}) stands between a synapse and its neuron; {REPAIR}")
+
+
+def _refuse_products(n: fx.Node, modules: dict[str, torch.nn.Module]) -> None:
+    """Name what multiplies two values, before other steps of an attention are found wanting."""
+    m = modules[str(n.target)] if n.op == "call_module" else None
+    what = type(m).__name__ if m is not None else _called(n)
+    several = sum(x.op != "get_attr" for x in n.all_input_nodes) > 1
+    if isinstance(m, torch.nn.MultiheadAttention) or (m is None and what in _PRODUCTS and several):
+        raise NotLowerable(
+            f"{n.name} ({what}) multiplies matrices of spikes, which a program does not; mix tokens by convolutions, "
+            "or attend by nn.Join('and') and sums, as models.spiking_transformer does"
+        )
 
 
 def _called(n: fx.Node) -> str:

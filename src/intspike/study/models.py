@@ -81,6 +81,7 @@ MODELS: Mapping[str, Model] = {
     "spiking-cnn-if": Model(partial(models.spiking_cnn, "trained"), 10),
     "sew-resnet-8": Model(models.sew_resnet_8, 4),
     "sew-resnet-18": Model(models.sew_resnet_18, 4),
+    "spiking-transformer": Model(models.spiking_transformer, 4),
     "squat-dvs": Model(models.squat_dvs, 25),
     "squat-shd": Model(models.squat_shd, 25, vectors=True),
     "recurrent-100": Model(models.recurrent, 25, vectors=True),

@@ -14,20 +14,21 @@ from safetensors.torch import load as load_tensors
 
 from ... import train
 from ...data import Dataset, Split
-from ...errors import NotLowerable, RangeExceeded
+from ...errors import BadInput, NotLowerable, RangeExceeded
 from ...lower import lower, verify
 from ...lower.drift import between, evaluated, plain
 from ...measure import synops
 from ...measure.energy import energy, event_counts, load
 from ...nn import Network, Neuron, quantize, unfold
 from ...nn.quantize import norms
+from ...nn.scales import sends_spikes
 from ...train import Epoch
 from ...train.history import history_to_dict
 from ..grid import Outcome
 from ..models import Where, augmentation, build
 from ..networks import NETWORK, PROGRAM, parameters, proved, reaching
 from . import baselines
-from .cells import KINDS, NeuronCell
+from .cells import KINDS, ORDINARY, NeuronCell
 from .tasks import task_of
 
 TABLE = "horowitz-45nm"
@@ -94,6 +95,9 @@ def with_neurons(net: Network, cell: NeuronCell) -> Network:
     """The network with the cell's neurons in every layer.
 
     A layer without memory (its leak is 0) stays so, and one whose leak is learned learns it, where neurons have a leak.
+
+    Raises:
+        BadInput: the network joins spikes by "and", and the neurons send integers.
     """
     for group in net.layers:
         own = group.neuron.equation
@@ -102,6 +106,14 @@ def with_neurons(net: Network, cell: NeuronCell) -> Network:
             neuron = Neuron(replace(neuron.equation, learn_beta=True))  # pyright: ignore[reportCallIssue]
         neuron.build(group.channels)
         group.neuron = neuron
+    for s in net.steps:
+        if s.kind in ("and", "iand") and not all(
+            sends_spikes(net.steps, net.layers_by_name, i) for i in s.inputs
+        ):
+            raise BadInput(
+                f"{s.name} of {cell.model} joins spikes of 0 or 1, which {cell.neuron} neurons do not send; choose of "
+                f"--neurons {','.join(ORDINARY)}, or another --model"
+            )
     return net
 
 
