@@ -11,7 +11,21 @@ from itertools import product
 
 import numpy as np
 
-from intspike.ir import Conv, Dense, Input, Integrator, Join, Neuron, Pool, Program, Readout, ranges
+from intspike.ir import (
+    Conv,
+    Dense,
+    Fold,
+    Input,
+    Integrator,
+    Join,
+    Neuron,
+    Offset,
+    Pool,
+    Program,
+    Readout,
+    Unfold,
+    ranges,
+)
 from intspike.ops import Table
 
 
@@ -65,9 +79,18 @@ class Machine:
                 or (plain and all(e.source in self.once and not e.delay for e in n.edges))
             ):
                 self.once.add(n.name)
-            mixes = isinstance(n, (Pool, Join)) and any(e.source in self.sums for e in n.edges)
+            mixes = isinstance(n, (Pool, Join, Offset, Fold)) and any(e.source in self.sums for e in n.edges)
             if isinstance(n, (Dense, Conv, Integrator, Readout)) or mixes:
                 self.sums.add(n.name)
+        self.runs: list[tuple[bool, list]] = []  # nodes that run together: whether once a substep
+        inside: set[str] = set()
+        for n in program:
+            ends = isinstance(n, Fold)
+            if isinstance(n, Unfold) or (not ends and any(e.source in inside for e in n.edges)):
+                inside.add(n.name)
+            if not self.runs or self.runs[-1][0] != (n.name in inside or ends):
+                self.runs.append((n.name in inside or ends, []))
+            self.runs[-1][1].append(n)
 
     # ---------------------------------------------------------------- widths and names
 
@@ -97,25 +120,46 @@ class Machine:
     def step(self, x: np.ndarray) -> dict[str, dict]:
         self.past.append({})
         now = self.past[-1]
-        for n in self.program:  # loops go through neurons with a delay, so program order computes all
-            if n.name in self.once and len(self.past) > 1:
-                now[n.name] = self.past[0][n.name]
-                continue
-            now[n.name] = {}
-            if isinstance(n, Input):
-                now[n.name] = {p: int(x[p]) for p in self.places(n.name)}
-            elif isinstance(n, (Dense, Conv)):
-                now[n.name] = self.synapse(n)
-            elif isinstance(n, Neuron):
-                now[n.name] = self.neurons(n)
-            elif isinstance(n, Pool):
-                now[n.name] = self.pool(n)
-            elif isinstance(n, Join):
-                now[n.name] = self.join(n)
-            else:
-                now[n.name] = self.keep(n)
-            self.send(n, now[n.name])
+        for on, nodes in self.runs:  # loops go through neurons with a delay, so program order computes all
+            for substep in range(self.program.substeps if on else 1):
+                for n in nodes:
+                    if n.name in self.once and len(self.past) > 1:
+                        now[n.name] = self.past[0][n.name]
+                        continue
+                    now[n.name] = self.node(n, x, substep, now.get(n.name, {}))
+                    if not isinstance(n, Fold) or substep == self.program.substeps - 1:
+                        self.send(n, now[n.name])
         return now
+
+    def node(self, n, x: np.ndarray, substep: int, before: dict) -> dict:
+        if isinstance(n, Input):
+            return {p: int(x[p]) for p in self.places(n.name)}
+        if isinstance(n, (Dense, Conv)):
+            return self.synapse(n)
+        if isinstance(n, Neuron):
+            return self.neurons(n)
+        if isinstance(n, Pool):
+            return self.pool(n)
+        if isinstance(n, Join):
+            return self.join(n)
+        if isinstance(n, (Offset, Unfold, Fold)):
+            return {p: self.element(n, p, v, substep, before) for p, v in self.read(n.source).items()}
+        return self.keep(n)
+
+    def element(self, n: Offset | Unfold | Fold, p, value: int, substep: int, before: dict) -> int:
+        source = n.source.source
+        w = self.width(source)
+        self.count(n.name, "other", "read", w, w * len(self.places(source)))
+        if isinstance(n, Fold) and substep == 0:
+            return value
+        self.count(n.name, "other", "add", self.width(n.name))
+        if isinstance(n, Fold):
+            return before[p] + value
+        if isinstance(n, Unfold):
+            return int(value > substep)
+        b = bits(int(n.offset.min()), int(n.offset.max()))
+        self.count(n.name, "other", "read", b, b * n.offset.size)
+        return value + int(n.offset[p])
 
     def synapse(self, n):
         source, size = n.source.source, len(self.places(n.name))
@@ -335,7 +379,7 @@ class Machine:
                 if value:
                     self.count(name, "input" if fed else "spikes", "write", *self.event(name), not fed)
         whole = any(not isinstance(m, (Dense, Conv)) for m in read_by)
-        if whole and isinstance(n, (Neuron, Pool, Join)):
+        if whole and isinstance(n, (Neuron, Pool, Join, Offset, Unfold, Fold)):
             w = self.width(name)
             for _ in values:
                 cause = "spikes" if isinstance(n, Neuron) else "other"

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from intspike.ir import Conv, Dense, Edge, Input, Integrator, Join, Neuron, Pool, Program, Readout, frozen
+from intspike.ir import (
+    Conv,
+    Dense,
+    Edge,
+    Fold,
+    Input,
+    Integrator,
+    Join,
+    Neuron,
+    Offset,
+    Pool,
+    Program,
+    Readout,
+    Unfold,
+    frozen,
+)
 from intspike.neuron import LIF
 from intspike.neuron.constants import constants
 from intspike.ops import Carry, Form, Shift, Table, Uniform, trace
@@ -74,6 +89,30 @@ def random_program(rng: np.random.Generator) -> Program:
     nodes.append(Integrator("total", Edge("second")))
     nodes.append(Dense("late", Edge("total"), weights(rng, (2, 3))))
     nodes.append(Readout("out", Edge("late"), "last"))
+    return Program(tuple(nodes))
+
+
+def random_unfolded_program(rng: np.random.Generator) -> Program:
+    """Integers as binary spikes on substeps, through pools and sums; a map added to sums."""
+    low, high = [(0, 1), (-1, 1), (0, 255)][int(rng.integers(3))]
+    spikes = int(rng.integers(1, 4))
+    nodes = [
+        Input("x", (2, 3, 4), low, high),
+        Conv("conv", Edge("x"), weights(rng, (2, 2, 2, 2)), padding=(1, 1)),
+        Offset("map", Edge("conv"), frozen(rng.integers(-9, 10, (2, 4, 5)))),
+        neuron_node("first", "map", 2, spikes=spikes),
+        Unfold("substeps", Edge("first"), spikes),
+    ]
+    kind = str(rng.choice(["none", "or", "max", "sum"]))
+    if kind != "none":
+        nodes.append(Pool("pool", Edge("substeps"), kind, (1, 1), (2, 2)))
+    if rng.random() < 0.5:
+        last = nodes[-1].name
+        nodes.append(Join("both", (Edge(last), Edge(last)), str(rng.choice(["add", "and"]))))
+    nodes.append(Conv("deep", Edge(nodes[-1].name), weights(rng, (3, 2, 1, 1))))
+    nodes.append(Fold("fold", Edge("deep")))
+    nodes.append(neuron_node("second", "fold", 3))
+    nodes.append(Readout("out", Edge("second")))
     return Program(tuple(nodes))
 
 

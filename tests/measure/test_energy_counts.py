@@ -17,7 +17,7 @@ from intspike.ir import Dense, Edge, Input, Program, Readout, frozen
 from intspike.measure import synops
 from intspike.measure.energy import Counts, cycle_counts, event_counts, read
 from measure.counting_machine import Machine, targets
-from measure.small_programs import neuron_node, random_inputs, random_program
+from measure.small_programs import neuron_node, random_inputs, random_program, random_unfolded_program
 from program_examples import EXAMPLES
 
 
@@ -51,6 +51,19 @@ def test_every_count_is_that_of_plain_loops(seed, timesteps, batch, static):
     inputs = random_inputs(rng, program, timesteps, batch, static)
     found = event_counts(program, run(program, inputs, timesteps), inputs)
     assert as_counters(found) == counted(program, inputs, timesteps, static)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 3), st.booleans())
+def test_every_count_on_substeps_is_that_of_plain_loops(seed, timesteps, static):
+    rng = np.random.default_rng(seed)
+    program = random_unfolded_program(rng)
+    inputs = random_inputs(rng, program, timesteps, 2, static)
+    trace = run(program, inputs, timesteps)
+    found, operations = event_counts(program, trace, inputs), synops(program, trace, inputs)
+    assert as_counters(found) == counted(program, inputs, timesteps, static)
+    weights_read = sum(c.total for c in found.entries if c.cause == "weights" and c.layer == "deep")
+    assert weights_read == sum(x.operations for x in operations.layers if x.layer == "deep")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

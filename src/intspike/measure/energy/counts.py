@@ -20,7 +20,7 @@ CAUSES = {
     "states": "stored codes and synaptic sums, read and written",
     "neurons": "neuron updates: their arithmetic and the constants they read",
     "spikes": "spikes written and read as events, and the addresses that they stand for",
-    "other": "pools, joins, integrators and readouts",
+    "other": "pools, joins, offsets, folds of substeps, integrators and readouts",
 }
 
 

@@ -10,7 +10,9 @@ The machine executes a program as it stands, timestep by timestep (what a static
   Sums are cleared before they are formed. A layer in front of all neurons that multiplies, as behind an image, works
   output by output instead: its sums stay in a register and are written once.
 - A neuron reads its sum and its stored codes, updates (`update`), and writes its codes, at every timestep.
-- Pools, joins, integrators and readouts read and write every element; pools do one operation less than they read.
+- Pools, joins, offsets, integrators and readouts read and write every element; pools do one operation less than they
+  read, and an offset reads its map. So does what starts and ends the substep clock: an unfold compares its integer at
+  every substep, a fold sums what it reads at all of them.
 
 Connections into the padding do not exist, those of weight zero do. A number takes the bits that its proved range
 needs and lies in a memory just large enough. Delays cost nothing: what is delayed is read where it lies.
@@ -130,10 +132,15 @@ class _Machine:
                 yield from self._elementwise(n, window, window - 1)
             case Join():
                 yield from self._elementwise(n, len(n.sources), len(n.sources) - 1)
-            case Offset():  # the sum, and a number of the map
+            case Offset():
                 yield from self._elementwise(n, 1, 1)
-            case Unfold() | Fold():
+                bits = bits_for(int(n.offset.min()), int(n.offset.max()))[0]
+                number = self._frames(n.name) * n.offset.size
+                yield Count(n.name, "other", "read", bits, bits * n.offset.size, number)
+            case Unfold():
                 yield from self._elementwise(n, 1, 1)
+            case Fold():
+                yield from self._elementwise(n, self.program.substeps, self.program.substeps - 1)
             case Integrator() | Readout():
                 yield from self._keeper(n)
             case Input():
@@ -249,6 +256,6 @@ class _Machine:
             yield Count(
                 n.name, "spikes" if driven else "input", "write", *self._event(n.name), events, driven
             )
-        if n.name in self._shows and isinstance(n, (Neuron, Pool, Join, Unfold)):
+        if n.name in self._shows and isinstance(n, (Neuron, Pool, Join, Offset, Unfold, Fold)):
             size, bits = self._size(n.name), self._bits(n.name)
             yield Count(n.name, cause, "write", bits, bits * size, self._frames(n.name) * size)
