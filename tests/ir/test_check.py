@@ -25,9 +25,10 @@ from intspike.ir import (
     Pool,
     Program,
     Readout,
+    check,
+    check_neuron,
     frozen,
 )
-from intspike.ir import check as rules
 from intspike.neuron import IF, LIF, AdaptiveLIF
 from intspike.ops import Body, Carry, Form, Instruction, Shift, Table, Uniform
 from strategies import Recipe
@@ -469,19 +470,23 @@ def test_a_broken_rule_is_named(name: str):
 
 def test_every_rule_is_broken_once(monkeypatch: pytest.MonkeyPatch):
     """A rule without a test would show here by its line."""
-    failed: set[int] = set()
+    failed: set[tuple[str, int]] = set()
 
     def must(condition: object, message: str) -> None:
         if not condition:
-            failed.add(sys._getframe(1).f_lineno)
+            frame = sys._getframe(1)
+            failed.add((frame.f_globals["__name__"], frame.f_lineno))
             raise BadProgram(message)
 
-    monkeypatch.setattr(rules, "_must", must)
+    written: set[tuple[str, int]] = set()
+    for rules in (check, check_neuron):
+        monkeypatch.setattr(rules, "must", must)
+        calls = [n for n in ast.walk(ast.parse(inspect.getsource(rules))) if isinstance(n, ast.Call)]
+        lines = [n.lineno for n in calls if isinstance(n.func, ast.Name) and n.func.id == "must"]
+        written |= {(rules.__name__, line) for line in lines}
     for make, _ in BROKEN.values():
         with pytest.raises(BadProgram):
             make()
-    calls = [n for n in ast.walk(ast.parse(inspect.getsource(rules))) if isinstance(n, ast.Call)]
-    written = {n.lineno for n in calls if isinstance(n.func, ast.Name) and n.func.id == "_must"}
     assert failed == written
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from intspike.errors import BadInput
 from intspike.ir import frozen
-from intspike.ir.check import check_neuron
+from intspike.ir.check_neuron import check_neuron
 from intspike.neuron import LIF
 from intspike.neuron.constants import constants
 from intspike.ops import Carry, Dyadic, Shift, trace

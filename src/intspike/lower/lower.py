@@ -1,10 +1,8 @@
-"""From a quantized network to its integer program, and the report that says what that did to every parameter."""
+"""From a quantized network to its integer program."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,113 +23,20 @@ from ..ir import (
     Readout,
     Unfold,
     frozen,
-    ranges,
 )
 from ..ir import Neuron as NeuronNode
 from ..ir.check import node_shape
 from ..ir.ranges import conv
 from ..measure import Packing
-from ..measure.codes import stuck_codes
 from ..nn import Group, Integers, Network
 from ..nn.parts import pair
 from ..nn.scales import value_scales
 from ..nn.shifts import is_uniform, value_shifts
 from ..nn.tracing import Step
 from ..nn.unfold import spike_values
-from ..ops import Carry, Dyadic, Leak, trace
-from ..ops.body import REAL_LEAKS, leak_prefix
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """What lowering did to one parameter of a layer.
-
-    Attributes:
-        layer, name: whose.
-        status: "exact", "snapped" (rounded to the integer that training and evaluation already compute with), or
-            "refused".
-        lsb: the largest distance that rounding moved it, in LSB of the membrane.
-        detail: what it became, or the repair.
-    """
-
-    layer: str
-    name: str
-    status: Literal["exact", "snapped", "refused"]
-    lsb: float
-    detail: str
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What a layer became.
-
-    Attributes:
-        name: of the neurons.
-        theta: smallest and largest integer threshold.
-        stuck: codes that map to themselves without input though they are not rest, and in how many channels.
-        others: the same of states beside the membrane, by name.
-        constant: channels whose gain was too near zero to matter.
-        sum_bits, membrane_bits: proved widths of the synaptic sum and of the wide sum inside a step.
-        state_bits: width of the stored code of the membrane.
-    """
-
-    name: str
-    theta: tuple[int, int]
-    stuck: Mapping[int, int]
-    constant: int
-    sum_bits: int
-    membrane_bits: int
-    state_bits: int
-    others: Mapping[str, Mapping[int, int]] = field(default_factory=dict[str, Mapping[int, int]])
-
-    def stuck_text(self) -> str:
-        """Stuck codes of all states in words."""
-        told = {"": self.stuck, **{f"; of {name}: ": codes for name, codes in self.others.items()}}
-        each = {
-            head: ", ".join(f"{code} ({n} channels)" for code, n in codes.items()) or "none"
-            for head, codes in told.items()
-        }
-        return "".join(head + text for head, text in each.items())
-
-
-@dataclass(frozen=True)
-class Lowering:
-    """The lowerability report of a network.
-
-    Attributes:
-        parameters, layers: what became of each.
-        packing: how the quantizers pack weights and biases, by node; `measure.size_bits` counts so.
-    """
-
-    parameters: tuple[Parameter, ...]
-    layers: tuple[Layer, ...]
-    packing: Mapping[str, Packing] = field(default_factory=dict[str, Packing])
-
-    @property
-    def refused(self) -> tuple[Parameter, ...]:
-        return tuple(p for p in self.parameters if p.status == "refused")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
-        return {
-            "parameters": [asdict(p) for p in self.parameters],
-            "layers": [asdict(x) for x in self.layers],
-            "packing": {name: asdict(p) for name, p in self.packing.items()},
-        }
-
-    def __str__(self) -> str:
-        lines = [f"{'layer':<10} {'parameter':<18} {'status':<8} {'moved':>9}  detail"]
-        for p in self.parameters:
-            moved = f"{p.lsb:.3f} LSB" if p.status == "snapped" else ""
-            lines.append(f"{p.layer:<10} {p.name:<18} {p.status:<8} {moved:>9}  {p.detail}")
-        for x in self.layers:
-            stuck = x.stuck_text()
-            lines.append(
-                f"{x.name}: state {x.state_bits} bits, theta {x.theta[0]}..{x.theta[1]} LSB, synaptic sum "
-                f"{x.sum_bits} bits, wide sum {x.membrane_bits} bits (proved); stuck codes: {stuck}"
-                + (f"; {x.constant} constant neurons" if x.constant else "")
-            )
-        return "\n".join(lines)
+from ..ops import trace
+from .refusals import refusals
+from .report import Lowering, Parameter, report
 
 
 def lower(net: torch.nn.Module, *, input_shape: tuple[int, ...] | None = None) -> Program:
@@ -152,7 +57,7 @@ def lower_with_report(
 ) -> tuple[Program, Lowering]:
     """As `lower`, with the report."""
     net = _network(net)
-    refused = _refusals(net)
+    refused = refusals(net)
     if refused:
         raise NotLowerable(
             "a network must be exact in integers to be lowered, but\n"
@@ -170,69 +75,11 @@ def lower_with_report(
     finally:
         net.train(was_training)
     program = Program(tuple(made.nodes), made.units, {"source": "intspike.lower"})
-    return program, _report(program, made)
+    return program, report(program, made.integers, made.readout, made.packing)
 
 
 def _network(net: torch.nn.Module) -> Network:
     return net if isinstance(net, Network) else Network(net)
-
-
-def _refusals(net: Network) -> list[Parameter]:
-    found: list[Parameter] = []
-    for s in net.steps:
-        if s.kind == "other":
-            what = type(s.module).__name__
-            found.append(
-                Parameter(
-                    s.name,
-                    what,
-                    "refused",
-                    0.0,
-                    "has no integer form; replace it by a pool, a flatten, a join or a layer with neurons",
-                )
-            )
-    for g in net.layers:
-        for name, value in (("weight", g.weight), ("state", g.state)):
-            if name == "state" and g.neuron.comparison is not None:
-                repair = f"{g.neuron.comparison} is for comparison only and has no integer form; use ThresholdCentred"
-                found.append(Parameter(g.name, name, "refused", 0.0, repair))
-            elif value is None:
-                repair = f"is in full precision; quantize(net, QuantConfig({name}=...)) first"
-                found.append(Parameter(g.name, name, "refused", 0.0, repair))
-        tensors: list[tuple[str, torch.Tensor | None]] = [("theta", g.neuron.theta), ("beta", g.neuron.beta)]
-        tensors += [(p, a) for p, a in g.neuron.leaks.items() if p != "beta"]
-        if "a" in g.neuron.equation.others:
-            tensors.append(("jump", g.neuron.jump))
-        if g.neuron.equation.has_shift:
-            tensors.append(("shift", g.neuron.shift))
-        tensors += [
-            (f"{n}.weight", m.weight) for n, m in zip(g.synapse_names, g.modules_of_synapses, strict=True)
-        ]
-        for name, value in tensors:
-            if value is not None and not bool(torch.isfinite(value).all()):
-                found.append(
-                    Parameter(g.name, name, "refused", 0.0, "must be finite, but holds NaN or infinity")
-                )
-    last = net.readout
-    if last is not None and last.weight is None:
-        repair = "is in full precision; quantize(net, QuantConfig(weight=...)) first"
-        found.append(Parameter(last.name, "weight", "refused", 0.0, repair))
-    if last is not None and not bool(torch.isfinite(last.synapse.weight).all()):
-        found.append(
-            Parameter(
-                last.name,
-                f"{last.synapse_name}.weight",
-                "refused",
-                0.0,
-                "must be finite, but holds NaN or infinity",
-            )
-        )
-    if not found:
-        try:
-            value_scales(net)
-        except NotLowerable as e:
-            found.append(Parameter("network", "scales", "refused", 0.0, str(e)))
-    return found
 
 
 class _Lowerer:
@@ -248,7 +95,9 @@ class _Lowerer:
         self.integers: dict[str, tuple[Group, Integers]] = {}
         self.packing: dict[str, Packing] = {}
         self.alias: dict[str, str] = {}  # value of the network -> node that holds it
-        self.readout: tuple[str, np.ndarray] | None = None  # dense layer of the integrator, and its codes
+        self.readout: tuple[str, str, np.ndarray] | None = (
+            None  # the integrator, its dense layer, and its codes
+        )
         for s in net.steps:
             self._step(s)
         kind = "count" if net.readout is None else "last"
@@ -349,7 +198,7 @@ class _Lowerer:
         self.packing[synapse] = Packing(made.weight.bits, 0, bool(table))
         self._add(Integrator(name, self._synapse(synapse, made.source, made.synapse, codes, offset=True)))
         self.units[name] = made.coded()[1].detach().double().numpy() * self.scales[made.source]
-        self.readout = synapse, codes
+        self.readout = name, synapse, codes
 
     def _group(self, g: Group) -> None:
         shifts = [torch.tensor([float(self.shifts.get(i, 0))]).double() for i in g.sources]
@@ -392,89 +241,10 @@ def _pool(name: str, source: Edge, m: Any, kind: Any, minimum: Any = None) -> Po
     return Pool(name, source, kind, pair(m.kernel_size), pair(m.stride), minimum)
 
 
-def _report(program: Program, lowered: _Lowerer) -> Lowering:
-    parameters: list[Parameter] = []
-    layers: list[Layer] = []
-    proved = ranges(program)
-    for name, (group, made) in lowered.integers.items():
-        for synapse, codes in zip(group.synapse_names, made.codes, strict=True):
-            parameters.append(_weights(name, synapse, codes))
-        parameters += _snaps(name, group, made)
-        node = program[name]
-        assert isinstance(node, NeuronNode)
-        theta = made.constants["theta"]
-        codec = node.body.codec("u")
-        layers.append(
-            Layer(
-                name,
-                (int(theta.min()), int(theta.max())),
-                stuck_codes(node),
-                int(made.constant.sum()),
-                proved[node.source.source].bits,
-                proved[name].bits,
-                codec.bits,
-                {s: stuck_codes(node, s) for s in group.neuron.equation.others},
-            )
-        )
-    if lowered.readout is not None:
-        parameters.append(_weights(lowered.net.output, *lowered.readout))
-    return Lowering(tuple(parameters), tuple(layers), lowered.packing)
-
-
-def _weights(layer: str, synapse: str, codes: np.ndarray) -> Parameter:
-    detail = f"codes {codes.min()}..{codes.max()}, the ones training computes with"
-    return Parameter(layer, f"{synapse}.weight", "exact", 0.0, detail)
-
-
-def _snaps(layer: str, group: Group, made: Integers) -> list[Parameter]:
-    found: list[Parameter] = []
-    for name in ("theta", "bias", *(["jump"] if "jump" in made.constants else [])):
-        lsb = float(np.abs(made.constants[name] - made.exact[name])[~made.constant].max(initial=0.0))
-        share = float((lsb / made.constants["theta"].min()) * 100)
-        status = "exact" if lsb == 0 else "snapped"
-        found.append(Parameter(layer, name, status, lsb, f"at most {share:.2g} % of theta"))
-    equation = group.neuron.equation
-    forms = {"u": made.form.leak} if equation.has_leak else {}
-    for kept in made.form.others:
-        forms[kept.state] = kept.leak
-        shifts = made.constants[f"{kept.state}.shift"]
-        step = f"2^{shifts.min()}..2^{shifts.max()} LSB in {kept.codec.bits} bits"
-        found.append(Parameter(layer, f"{kept.state} step", "exact", 0.0, step))
-    for state, leak in forms.items():
-        found.append(_leak(layer, state, leak, made, group.neuron.leaks[REAL_LEAKS[state]]))
-    if "u.levels" in made.constants:
-        exact = made.exact["levels"]
-        lsb = float(np.abs(made.constants["u.levels"] - exact)[~made.constant].max(initial=0.0))
-        found.append(
-            Parameter(layer, "levels", "snapped" if lsb else "exact", lsb, f"{exact.shape[1]} a channel")
-        )
-    else:
-        shifts = made.constants["u.shift"]
-        found.append(Parameter(layer, "step", "exact", 0.0, f"2^{shifts.min()}..2^{shifts.max()} LSB"))
-    return found
-
-
-def _leak(layer: str, state: str, leak: Leak, made: Integers, wanted: torch.Tensor) -> Parameter:
-    """What became of the leak of a state."""
-    name, prefix = REAL_LEAKS[state], leak_prefix(state)
-    if isinstance(leak, Carry):
-        return Parameter(layer, name, "exact", 0.0, f"carry table, {leak.decay} decay")
-    beta = wanted.detach().double().numpy()
-    if isinstance(leak, Dyadic):
-        real = made.constants[f"{prefix}leak.multiplier"] / 2.0**leak.bits
-    else:
-        real = 1 - 0.5 ** made.constants[f"{prefix}leak.shift"].astype(float)
-    moved = float(np.abs(real - beta).max())
-    lsb = moved * float(made.constants["theta"].max())
-    kind, asked = type(leak).__name__.lower(), f"{beta.min():g}..{beta.max():g}"
-    what = f"{kind} leak {real.min():g}..{real.max():g} for {name} {asked}"
-    return Parameter(layer, name, "exact" if moved == 0 else "snapped", lsb, what)
-
-
 def lowerability(net: torch.nn.Module) -> Lowering:
     """The report of a network, refusals included, without raising on them."""
     net = _network(net)
-    refused = _refusals(net)
+    refused = refusals(net)
     if refused:
         return Lowering(tuple(refused), ())
     try:

@@ -16,8 +16,7 @@ from ..errors import BadInput
 from ..export.c import export_c
 from ..ir import Program
 from ..ir.artifact import save
-from ..lower import lower_with_report, verify
-from ..lower.lower import Lowering
+from ..lower import Lowering, lower_with_report, verify
 from ..measure import Drift, HalvedCounts, size_bits
 from ..native import compiler
 from ..nn import Network, calibrate, quantize

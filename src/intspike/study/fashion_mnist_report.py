@@ -14,7 +14,7 @@ from .. import native as compilers
 from ..engine import native
 from ..engine.trace import Trace
 from ..ir import Neuron, Program
-from ..lower.lower import Lowering
+from ..lower import Lowering
 from ..measure import size_bits
 from ..measure.codes import decay
 from ..measure.codes import levels as levels_of

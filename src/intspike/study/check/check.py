@@ -16,8 +16,7 @@ import torch
 
 from ...errors import BadInput
 from ...ir import Conv, Dense, Program, ranges, static_nodes
-from ...lower import lower_with_report, lowerability
-from ...lower.lower import Lowering
+from ...lower import Lowering, lower_with_report, lowerability
 from ...measure import fan_out, size_bits
 from ...nn import Network, quantize
 from ...nn.integers import EXACT
