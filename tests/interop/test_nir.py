@@ -270,11 +270,11 @@ def test_176_one_parameter_for_each_neuron():
 
 def test_what_has_no_equal_is_named():
     n = np.ones(3)
-    cuba = nir.CubaLIF(tau_syn=n, tau_mem=n, r=n, v_leak=n, v_threshold=n)
+    cuba = nir.CubaLI(tau_syn=n, tau_mem=n, r=n, v_leak=n)
     graph = nir.NIRGraph.from_list(
         nir.Linear(np.eye(3)), cuba, nir.Linear(np.eye(3)), nir.LI(tau=n, r=n, v_leak=n)
     )
-    with pytest.raises(NotImportable, match="cubalif: CubaLIF: its synaptic current is a second state"):
+    with pytest.raises(NotImportable, match="cubali: CubaLI: a readout that leaks"):
         interop.from_nir(graph, DT)
     with pytest.raises(NotImportable, match="LI: a readout that leaks"):
         interop.from_nir(nir.NIRGraph.from_list(nir.Linear(np.eye(3)), nir.LI(tau=n, r=n, v_leak=n)), DT)
@@ -282,10 +282,10 @@ def test_what_has_no_equal_is_named():
         interop.from_nir(small(v_threshold=0.0), DT)
 
 
-def test_a_circle_is_recurrence():
+def test_a_circle_of_two_layers_is_refused():
     graph = small()
-    graph.nodes["back"] = nir.Linear(np.eye(3))
-    graph.edges += [("lif", "back"), ("back", "lif")]
+    graph.nodes |= {"back": nir.Linear(np.eye(3)), "two": nir.Threshold(np.ones(3))}
+    graph.edges += [("lif", "back"), ("back", "two"), ("two", "lif")]
     with pytest.raises(NotImportable, match=r"is recurrent: .*back"):
         interop.from_nir(graph, DT)
 

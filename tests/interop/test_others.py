@@ -143,14 +143,14 @@ def test_norse_refusals():
     norse = tool("norse.torch")
     p = norse.LIFBoxParameters(v_leak=torch.as_tensor(-65.0))
     parts = [
-        torch.nn.Linear(3, 3), norse.LIFCell(), torch.nn.Linear(3, 3), norse.LIFBoxCell(p),
-        torch.nn.Linear(3, 3), norse.LIFBoxCell(dt=1.0), torch.nn.Linear(3, 3), norse.LIFRecurrentCell(3, 3),
+        torch.nn.Linear(3, 3), norse.LIFCell(dt=0.01), torch.nn.Linear(3, 3), norse.LIFBoxCell(p),
+        torch.nn.Linear(3, 3), norse.LIFBoxCell(dt=1.0), torch.nn.Linear(3, 3), norse.LIFExCell(),
     ]  # fmt: skip
     with pytest.raises(NotImportable) as caught:
         interop.from_norse(parts)
     for words in (
-        "lifcell_1: its synaptic current is a second state", "lifboxcell_3: v_leak must be 0, not -65",
-        "lifboxcell_5: dt / tau_mem must be in 0..1, not 100", "lifrecurrentcell_7: LIFRecurrentCell is none of",
+        "lifcell_1: dt / tau_syn must be in 0..1, not 2", "lifboxcell_3: v_leak must be 0, not -65",
+        "lifboxcell_5: dt / tau_mem must be in 0..1, not 100", "lifexcell_7: LIFExCell is none of",
     ):  # fmt: skip
         assert words in str(caught.value)
 

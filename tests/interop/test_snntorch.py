@@ -234,14 +234,13 @@ class Rounded(torch.nn.Linear):
 
 
 def test_everything_that_has_no_equal_is_named_at_once():
-    from snntorch.functional.quant import state_quant
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         parts = [
-            torch.nn.Linear(4, 4), snn.Synaptic(0.5, 0.5), torch.nn.Linear(4, 4), snn.Leaky(0.5, inhibition=True),
-            Rounded(4, 4), snn.Leaky(0.5, state_quant=state_quant(4)), torch.nn.GELU(),
-            snn.Leaky(0.5, graded_spikes_factor=2.0), snn.Alpha(0.9, 0.8), snn.RLeaky(0.5, all_to_all=False, V=1.0),
+            torch.nn.Linear(4, 4), snn.Synaptic(0.5, 0.5, reset_delay=False), torch.nn.Linear(4, 4),
+            snn.Leaky(0.5, inhibition=True), Rounded(4, 4), snn.Leaky(0.5, state_quant=torch.round), torch.nn.GELU(),
+            snn.Leaky(0.5, graded_spikes_factor=2.0), snn.Alpha(0.9, 0.8),
+            snn.RLeaky(0.5, all_to_all=False, inhibition=True),
             snn.Leaky(0.5, spike_grad=lambda x: x.clamp(0, 1)), snn.Leaky(0.5, threshold=-1.0),
             snn.Lapicque(R=1.0, C=0.5, time_step=1),
         ]  # fmt: skip
@@ -249,14 +248,14 @@ def test_everything_that_has_no_equal_is_named_at_once():
         interop.from_snntorch(parts)
     message = str(caught.value)
     for layer, words in {
-        "synaptic_1": "alpha=0",
+        "synaptic_1": "resets twice",
         "leaky_3": "inhibition=True lets one neuron",
         "rounded_4": "Rounded may compute another thing than Linear",
-        "leaky_5": "ThresholdCentred",
+        "leaky_5": "state_quant must be what snntorch.functional.quant.state_quant makes",
         "gelu_6": "GELU is none of Linear",
         "leaky_7": "multiply the weights that read them",
-        "alpha_8": "two synaptic currents",
-        "rleaky_9": "recurrence",
+        "alpha_8": "difference of two currents",
+        "rleaky_9": "inhibition=True lets one neuron",
         "leaky_10": "spike_grad must be 1 above 0",
         "leaky_11": "threshold must be above 0",
         "lapicque_12": "must be in 0..1, not -1",

@@ -5,6 +5,11 @@ Each adapter imports its tool when it is used.
 
 from .agreement import Agreement as Agreement
 from .agreement import agreement as agreement
+from .elsewhere import Lowerable as Lowerable
+from .elsewhere import Mismatch as Mismatch
+from .elsewhere import lowerable as lowerable
+from .given import GivenLevels as GivenLevels
+from .given import GivenSteps as GivenSteps
 from .imported import Choice as Choice
 from .imported import Imported as Imported
 from .nir import from_nir as from_nir

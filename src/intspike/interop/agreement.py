@@ -54,6 +54,7 @@ def agreement(imported: Imported, inputs: Tensor) -> Agreement:
     compared = differ = causes = ties = 0
     first: tuple[int, str, int, tuple[int, ...]] | None = None
     spoilt: dict[str, Tensor] = {}  # per value, the first timestep [B] at which it differs
+    layers = {g.name: g for g in net.layers}
     steps, never = len(inputs), len(inputs)
     for s in net.steps:
         before = torch.full((inputs.shape[1],), never)
@@ -65,10 +66,12 @@ def agreement(imported: Imported, inputs: Tensor) -> Agreement:
             compared, differ = compared + wrong.numel(), differ + int(wrong.sum())
             time = torch.arange(steps).reshape(-1, *(1,) * (wrong.ndim - 1))
             start = torch.where(wrong, time, never).amin(0)  # of each neuron
+            if delay := layers[s.name].delay:
+                before = torch.minimum(before, start.flatten(1).amin(1) + delay)  # it reads itself
             own = (start < never) & (start <= before.reshape(-1, *(1,) * (start.ndim - 1)) - 1)
             for at in own.nonzero().tolist():
                 t = int(start[tuple(at)])
-                u, theta = ours.states[s.name][0][(t, *at)], net.groups[s.name].neuron.theta[at[1]]  # type: ignore[union-attr, index]
+                u, theta = ours.states[s.name][0][(t, *at)], layers[s.name].neuron.theta[at[1]]
                 causes += 1
                 ties += bool((u - theta).abs() <= TIE * theta)
                 if first is None or t < first[0]:

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from .. import neuron as equations
-from ..nn import Input, Neuron
+from ..nn import Input, Neuron, Recurrent
+from .brevitas import is_brevitas, read
+from .given import GivenLevels, GivenSteps
 from .imported import START, SUMS, Choice, Imported, Refusal, refuse
 from .parts import plain
 from .wired import INPUT, Constants, Wiring
@@ -26,12 +28,19 @@ class Read:
         equation, constants: what it is here; None where it is refused.
         choices: of its fields; the layer's name is added.
         refusals: why it has no equal.
+        synapse: what it reads its input through, where that is a part of the layer.
+        back: of a recurrent layer, the synapse through which it reads itself one timestep later, for the synapse that
+            stands before it.
+        stored: how its membranes are quantized there.
     """
 
     equation: equations.Neuron | None = None
     constants: Constants | None = None
     choices: Sequence[Choice] = ()
     refusals: Sequence[str] = field(default_factory=tuple[str, ...])
+    synapse: torch.nn.Module | None = None
+    back: Callable[[torch.nn.Module], torch.nn.Linear | torch.nn.Conv2d] | None = None
+    stored: GivenLevels | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,7 @@ def imported(tool: Tool, parts: Sequence[Named], scale: float, high: int) -> Imp
         NotImportable: what has no equal here; all of it is named.
     """
     wiring, choices, refusals = Wiring(), [START, SUMS], list[Refusal]()
+    steps: dict[str, GivenSteps] = {}
     last = wiring.add("codes", Input(scale, high), (INPUT,))
     layers: list[Named] = []
     for name, m in parts:
@@ -73,17 +83,31 @@ def imported(tool: Tool, parts: Sequence[Named], scale: float, high: int) -> Imp
             refusals += [Refusal(name, why) for why in found.refusals]
             if found.equation is None or found.constants is None:
                 continue
-            last = wiring.add(name, Neuron(found.equation), (last,))
+            if found.synapse is not None:
+                last = wiring.add(f"{name}_synapse", found.synapse, (last,))
+            layer = Neuron(found.equation)
+            if found.stored is not None:
+                layer.store(found.stored)
+            if found.back is not None:
+                layer = Recurrent(layer, found.back(wiring.modules[last]))
+            last = wiring.add(name, layer, (last,))
             wiring.constants[last] = found.constants
             choices += [replace(c, layer=last) for c in found.choices]
         else:
-            module, said, refused = plain(name, tool.torch_part(m))
+            part = tool.torch_part(m)
+            module, said, refused, given = (
+                read(name, part) if is_brevitas(part) else (*plain(name, part), None)
+            )
             last = wiring.add(name, module, (last,))
+            if given is not None:
+                steps[last] = given
             choices += [replace(c, layer=last) for c in said]
             refusals += refused
         layers.append((last, m))
     refuse(tool.source, refusals)
-    return Imported(wiring.network(last), tool.source, tuple(choices), _runner(tool, layers, scale))
+    return Imported(
+        wiring.network(last), tool.source, tuple(choices), _runner(tool, layers, scale), steps=steps
+    )
 
 
 def _runner(tool: Tool, layers: Sequence[Named], scale: float) -> Callable[[Tensor], dict[str, Tensor]]:

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 
 from ..errors import NotImportable
-from ..neuron import IF, LIF
 from .imported import Imported
 from .nir import from_nir
 from .norse import from_norse
@@ -24,11 +23,16 @@ from .spikingjelly import from_spikingjelly
 
 BEGIN, END = "<!-- table: neurons -->", "<!-- end -->"
 _SHOWN = ("reset", "reset_order", "compare")
+_NUMBERS = ("alpha", "beta", "gain", "bias", "synapse", "recurrence", "reads")
 Case = tuple[str, str, Callable[[], Imported]]
 
 
 def _chain(read: Callable[[Any], Imported], neuron: Callable[[], Any]) -> Callable[[], Imported]:
-    return lambda: read([torch.nn.Linear(2, 2), neuron()])
+    def read_it() -> Imported:
+        made = neuron()
+        return read([made] if hasattr(made, "input_weights") else [torch.nn.Linear(2, 2), made])
+
+    return read_it
 
 
 def cases() -> Iterator[Case]:
@@ -53,8 +57,11 @@ def _snntorch() -> Iterator[Case]:
         "Lapicque, zero": lambda: snn.Lapicque(R=1.0, C=4.0, reset_mechanism="zero"),
         "Synaptic, alpha=0": lambda: snn.Synaptic(0.0, 0.9),
         "Synaptic": lambda: snn.Synaptic(0.5, 0.9),
+        "Synaptic, zero": lambda: snn.Synaptic(0.5, 0.9, reset_mechanism="zero"),
         "Alpha": lambda: snn.Alpha(0.9, 0.8),
-        "RLeaky": lambda: snn.RLeaky(0.9, all_to_all=False, V=1.0),
+        "RLeaky": lambda: snn.RLeaky(0.9, linear_features=2),
+        "RLeaky, all_to_all=False": lambda: snn.RLeaky(0.9, all_to_all=False, V=1.0),
+        "RSynaptic": lambda: snn.RSynaptic(0.5, 0.9, linear_features=2),
     }
     yield from (("snnTorch", name, _chain(from_snntorch, make)) for name, make in made.items())
 
@@ -69,7 +76,9 @@ def _spikingjelly() -> Iterator[Case]:
         "LIFNode, v_reset=None": lambda: nodes.LIFNode(v_reset=None),
         "LIFNode, v_reset=-0.5": lambda: nodes.LIFNode(v_reset=-0.5),
         "ParametricLIFNode": nodes.ParametricLIFNode,
+        "CUBALIFNode": nodes.CUBALIFNode,
         "QIFNode": nodes.QIFNode,
+        "EIFNode": nodes.EIFNode,
     }
     yield from (("SpikingJelly", name, _chain(from_spikingjelly, make)) for name, make in made.items())
 
@@ -83,6 +92,8 @@ def _norse() -> Iterator[Case]:
         "LIFCell, tau_syn_inv = 1 / dt": lambda: norse.LIFCell(norse.LIFParameters(**still)),
         "LIFCell": norse.LIFCell,
         "LIFRecurrentCell": lambda: norse.LIFRecurrentCell(2, 2),
+        "LIFRefracCell": norse.LIFRefracCell,
+        "LIFExCell": norse.LIFExCell,
     }
     yield from (("Norse", name, _chain(from_norse, make)) for name, make in made.items())
 
@@ -97,7 +108,7 @@ def _nir() -> Iterator[Case]:
         "IF": lambda: nir.IF(one, one),
         "Threshold": lambda: nir.Threshold(one),
         "LIF, v_reset": lambda: nir.LIF(**lif, v_reset=-one),
-        "CubaLIF": lambda: nir.CubaLIF(one, one, one, 0 * one, one),
+        "CubaLIF": lambda: nir.CubaLIF(0.01 * one, 0.02 * one, one, 0 * one, one),
         "LI": lambda: nir.LI(one, one, 0 * one),
     }
     for name, make in made.items():
@@ -120,20 +131,15 @@ def rows() -> list[list[str]]:
             continue
         equation = found.network.layers[0].neuron.equation
         shown = {f.name: getattr(equation, f.name) for f in fields(equation) if f.name in _SHOWN}
-        kind = (
-            "IF"
-            if isinstance(equation, IF)
-            else "LIF"
-            if isinstance(equation, LIF)
-            else type(equation).__name__
-        )
+        group = found.network.layers[0]
+        kind = type(equation).__name__
         text = ", ".join(f"{k}={v!r}" for k, v in shown.items() if not (v == "before leak" and kind == "IF"))
-        also = [c for c in found.choices if c.layer and c.field in ("beta", "gain", "bias", "synapse")]
+        also = [c for c in found.choices if c.layer and c.field in _NUMBERS]
         made.append(
             [
                 tool,
                 f"`{name}`",
-                f"`{kind}({text})`",
+                f"`Recurrent({kind}({text}))`" if group.delay else f"`{kind}({text})`",
                 "; ".join(f"{c.field}: {c.theirs} -> {c.ours}" for c in also),
             ]
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import Tensor
 
 from ..errors import NotImportable
 from ..nn import Network
+from .given import GivenSteps
 
 Effect = Literal["same", "rounding", "training", "assumed"]
 EFFECTS: Mapping[str, str] = {
@@ -57,6 +58,7 @@ class Imported:
         original: runs the model in its own tool, where that is possible: for inputs [T, B, ...] the spikes of each
             layer [T, B, C, ...], by name.
         input_shape: of one frame, where the source says it.
+        steps: of synapses whose weights were integers there, by name.
     """
 
     network: Network
@@ -64,6 +66,7 @@ class Imported:
     choices: tuple[Choice, ...]
     original: Callable[[Tensor], dict[str, Tensor]] | None = None
     input_shape: tuple[int, ...] | None = None
+    steps: Mapping[str, GivenSteps] = field(default_factory=dict[str, GivenSteps])
 
     def rows(self) -> list[tuple[str, ...]]:
         """The choices as rows: layer, field, theirs, ours, effect."""

@@ -7,17 +7,17 @@ Threads: NIR #63 and #129 (reset), #176 (one parameter for each neuron).
 
 from __future__ import annotations
 
-import graphlib
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from ..errors import NotImportable
-from ..nn import Input, Integrator, Neuron
+from ..nn import Input, Integrator, Neuron, Recurrent
 from .imported import START, SUMS, Choice, Imported, Refusal, refuse
 from .nir_file import INSIDE, Graph, Node, of
 from .nir_nodes import WHY, Reading, Reals, Refused, conv, discrete, flat, linear, pool, span, tensor
+from .nir_order import NEURONS, loops, order
 from .wired import INPUT, Constants, Wiring
 
 
@@ -45,9 +45,9 @@ def from_nir(
     """
     given = of(graph)
     reading = Reading(timestep, reset, reset_order, compare, discretisation)
-    order = _order(given)
-    made = _Importer(given, reading, scale, high)
-    for name in order:
+    loop = loops(given)
+    made = _Importer(given, reading, scale, high, loop)
+    for name in order(given, loop):
         made.add(name)
     source = f"NIR {given.version}".strip()
     refuse(source, made.refusals)
@@ -56,30 +56,14 @@ def from_nir(
     return Imported(made.finish(), source, tuple(made.choices), input_shape=shape)
 
 
-def _order(g: Graph) -> list[str]:
-    """Nodes in an order in which each reads earlier ones."""
-    ends = {
-        kind: [n for n, x in g.nodes.items() if x.kind == kind and INSIDE not in n]
-        for kind in ("Input", "Output")
-    }
-    for kind, found in ends.items():
-        if len(found) != 1:
-            raise NotImportable(f"{g.where} must have one {kind} node, not {len(found)}")
-    reads = {name: [a for a, b in g.edges if b == name] for name in g.nodes}
-    try:
-        return list(graphlib.TopologicalSorter(reads).static_order())
-    except graphlib.CycleError as e:
-        circle = " -> ".join(e.args[1])
-        raise NotImportable(
-            f"{g.where} is recurrent: {circle}; a network here has no recurrent layers, so import the parts around them"
-        ) from None
+_GAINS = {"LIF": "r dt / tau", "IF": "r dt", "CubaLIF": "w_in dt / tau_syn, r dt / tau_mem"}
 
 
 class _Importer:
     """Nodes become modules one after the other; a scale waits until a synapse or a neuron takes it in."""
 
-    def __init__(self, graph: Graph, reading: Reading, scale: float, high: int):
-        self.graph, self.reading = graph, reading
+    def __init__(self, graph: Graph, reading: Reading, scale: float, high: int, loop: Mapping[str, str]):
+        self.graph, self.reading, self.loop = graph, reading, loop
         self.wiring = Wiring()
         self.choices = [START, SUMS]
         self.refusals: list[Refusal] = []
@@ -97,7 +81,7 @@ class _Importer:
 
     def add(self, name: str) -> None:
         node = self.graph.nodes[name]
-        sources = [a for a, b in self.graph.edges if b == name]
+        sources = [a for a, b in self.graph.edges if b == name and a != self.loop.get(name)]
         if node.kind == "Input" and not sources:
             self.values[name], self.scales[name] = self.values_of_input, None
             return
@@ -167,7 +151,7 @@ class _Importer:
                 return self._integrator(name, f, sources, scale), None
             case "Threshold" if self._decides_or(name):
                 return sources[0], scale
-            case "LIF" | "IF" | "Threshold":
+            case "LIF" | "IF" | "CubaLIF" | "Threshold":
                 return self._neuron(name, node, sources, scale), None
             case _:
                 raise Refused(WHY.get(node.kind, "has no equal here"))
@@ -175,7 +159,7 @@ class _Importer:
     def _is_or(self, name: str) -> bool:
         """Whether a sum of spikes is read by thresholds between 0 and 1 alone: it asks whether any of them fired."""
         sources, readers = ([e[1 - k] for e in self.graph.edges if e[k] == name] for k in (1, 0))
-        fire = all(self.graph.nodes[s].kind in ("LIF", "IF", "Threshold") for s in sources)
+        fire = all(self.graph.nodes[s].kind in NEURONS for s in sources)
         levels = [self.graph.nodes[r].fields.get("threshold") for r in readers]
         below = all(x is not None and bool(((x > 0) & (x < 1)).all()) for x in levels)
         return fire and len(sources) == 1 and below and bool(readers)
@@ -204,8 +188,10 @@ class _Importer:
     def _neuron(self, name: str, node: Node, sources: tuple[str, ...], scale: Reals | None) -> str:
         r, f = self.reading, {k: v.astype(np.float64) for k, v in node.fields.items() if k != "input_type"}
         constants, equation = discrete(node.kind, f, r, scale)
-        made = self.wiring.add(name, Neuron(equation), sources)
+        made = self.wiring.add(name, self._layer(name, equation), sources)
         self.wiring.constants[made] = constants
+        if name in self.loop:
+            self.say(made, "recurrence", f"through {self.loop[name]}", "nn.Recurrent, delay 1", "assumed")
         self.say(made, "neuron", node.kind, type(equation).__name__)
         if node.kind == "Threshold":
             self.say(made, "beta", "no memory", "0, without a reset")
@@ -214,13 +200,18 @@ class _Importer:
         if node.kind == "LIF":
             theirs = f"tau {span(f['tau'])}, dt {r.timestep:g}"
             self.say(made, "beta", theirs, span(constants.beta.numpy()), "assumed")
+        if constants.alpha is not None:
+            for what, x in (("syn", constants.alpha), ("mem", constants.beta)):
+                theirs = f"tau_{what} {span(f[f'tau_{what}'])}, dt {r.timestep:g}"
+                self.say(made, "alpha" if what == "syn" else "beta", theirs, span(x.numpy()), "assumed")
+            self.say(made, "reads", "the synaptic current", "the one of the same timestep", "assumed")
         assert constants.gain is not None
         gain = constants.gain.numpy()
         if bool((gain != 1).any()):
             self.say(
                 made,
                 "gain",
-                "r dt / tau" if node.kind == "LIF" else "r dt",
+                _GAINS[node.kind],
                 f"{span(gain)}, in the weights",
                 "rounding",
             )
@@ -242,6 +233,14 @@ class _Importer:
         )
         self.say(made, "reset", theirs, f"{r.reset!r}, {r.reset_order!r}", "assumed")
         return made
+
+    def _layer(self, name: str, equation: Any) -> Neuron | Recurrent:
+        """A layer of neurons, which reads itself where the graph has it so."""
+        if name not in self.loop:
+            return Neuron(equation)
+        own = self.graph.nodes[self.loop[name]]
+        back = conv(own.fields, None) if own.kind == "Conv2d" else linear(own.fields, None)
+        return Recurrent(Neuron(equation), back)
 
     def finish(self) -> Any:
         return self.wiring.network(self.last)

@@ -57,8 +57,7 @@ class Refused(Exception):
 
 
 WHY = {
-    "CubaLIF": "its synaptic current is a second state, which no neuron here has; use LIF",
-    "CubaLI": "its synaptic current is a second state, which no neuron here has; end in I or in LIF",
+    "CubaLI": "a readout that leaks has no node in a program; end in I, or in a CubaLIF whose spikes are counted",
     "LI": "a readout that leaks has no node in a program; end in I, or in a LIF whose spikes are counted",
     "Conv1d": "convolutions here have two dimensions; write it as Conv2d of height 1",
     "Delay": "a network here has no delays",
@@ -89,17 +88,32 @@ def discrete(
             )
         gain = f["r"] * r.timestep * waiting
         return Constants(tensor(theta), torch.ones(1), tensor(gain)), equations.IF(**fields)
-    tau = f["tau"]
+    beta, share = _leak(f["tau_mem" if kind == "CubaLIF" else "tau"], r)
+    gain, start = f["r"] * share * waiting, start_of(tensor(beta), 0, 1)
+    if kind == "CubaLIF":
+        if f["v_leak"].any():
+            raise Refused(f"v_leak must be 0, not {span(f['v_leak'])}; shift potentials so that it is")
+        alpha, rise = _leak(f["tau_syn"], r)
+        cuba = equations.CubaLIF(
+            alpha=start_of(tensor(alpha), 0, 1), beta=start, reset_order=r.reset_order, **fields
+        )
+        gain = gain * f["w_in"] * rise
+        return Constants(tensor(theta), tensor(beta), tensor(gain), alpha=tensor(alpha)), cuba
+    offset = tensor((1 - beta) * f["v_leak"]) if f["v_leak"].any() else None
+    equation = equations.LIF(beta=start, reset_order=r.reset_order, **fields)
+    return Constants(tensor(theta), tensor(beta), tensor(gain), offset), equation
+
+
+def _leak(tau: Reals, r: Reading) -> tuple[Reals, Reals]:
+    """What is left after a timestep, and the share of its drive that is added in it."""
     if not (tau > 0).all() or (r.discretisation == "euler" and (tau < r.timestep).any()):
         raise Refused(
             f"time constants must be at least the timestep {r.timestep:g}, or 1 - dt / tau is negative, not "
             f"{float(tau.min()):g}; take a shorter timestep or discretisation='exact'"
         )
-    beta = 1 - r.timestep / tau if r.discretisation == "euler" else np.exp(-r.timestep / tau)
-    gain = f["r"] * (r.timestep / tau if r.discretisation == "euler" else 1 - beta) * waiting
-    offset = tensor((1 - beta) * f["v_leak"]) if f["v_leak"].any() else None
-    equation = equations.LIF(beta=start_of(tensor(beta), 0, 1), reset_order=r.reset_order, **fields)
-    return Constants(tensor(theta), tensor(beta), tensor(gain), offset), equation
+    if r.discretisation == "euler":
+        return 1 - r.timestep / tau, r.timestep / tau
+    return np.exp(-r.timestep / tau), 1 - np.exp(-r.timestep / tau)
 
 
 def linear(f: Any, scale: Reals | None) -> torch.nn.Linear:

@@ -1,7 +1,7 @@
 """Norse networks as intspike networks.
 
 `LIFBoxCell` and `IAFCell` have one state, fire on v > v_th and reset in the same timestep. A `LIFCell` has a synaptic
-current as well, which is gone after a timestep only where dt = tau_syn.
+current as well, which is gone after a timestep where dt = tau_syn; a `LIFRecurrentCell` has synapses of its own.
 """
 
 from __future__ import annotations
@@ -58,10 +58,9 @@ def _call(m: Any, current: Tensor, memory: dict[int, Any]) -> Tensor:
 
 def _read(norse: Any, threshold: Any, m: Any) -> Read:
     kind = type(m).__name__
-    if type(m) not in (norse.LIFBoxCell, norse.IAFCell, norse.LIFCell):
-        return Read(
-            refusals=(f"{kind} is none of LIFBoxCell, IAFCell and LIFCell, which have an equal here",)
-        )
+    if type(m) not in (norse.LIFBoxCell, norse.IAFCell, norse.LIFCell, norse.LIFRecurrentCell):
+        why = f"{kind} is none of LIFBoxCell, IAFCell, LIFCell and LIFRecurrentCell, which have an equal here"
+        return Read(refusals=(why,))
     p = m.p
     refused = _refusals(norse, threshold, m)
     if refused:
@@ -75,7 +74,7 @@ def _read(norse: Any, threshold: Any, m: Any) -> Read:
     fields: dict[str, Any] = {"theta": float(theta.flatten()[0]), "reset": reset, "compare": ">"}
     acts = "minus v_th" if reset == "subtract" else "to v_reset = 0"
     said = [
-        Choice("", "neuron", kind, "IF" if kind == "IAFCell" else "LIF"),
+        Choice("", "neuron", kind, "IF" if kind == "IAFCell" else "CubaLIF" if _lasts(m) else "LIF"),
         Choice("", "compare", "v - v_th > 0", "u > theta"),
         Choice("", "reset", f"{acts}, in the timestep of the spike", f"{reset!r}, 'before leak'"),
         Choice("", "theta", span(theta), "per channel"),
@@ -89,12 +88,38 @@ def _read(norse: Any, threshold: Any, m: Any) -> Read:
     said.append(
         Choice("", "gain", f"input times dt / tau_mem = {span(rate)}", "folded into the weights", "rounding")
     )
-    if kind == "LIFCell":
+    fields["beta"] = float(beta.flatten()[0])
+    equation, alpha = equations.LIF(**fields), None
+    if _lasts(m):
+        alpha = 1 - torch.as_tensor(m.dt * p.tau_syn_inv).detach()
+        said.append(Choice("", "alpha", f"1 - dt / tau_syn, dt {m.dt:g}", span(alpha), "rounding"))
+        equation = equations.CubaLIF(alpha=float(alpha.flatten()[0]), **fields)
+    elif kind != "LIFBoxCell":
         said.append(
             Choice("", "synapse", "its current is gone after one timestep, dt = tau_syn", "no second state")
         )
-    equation = equations.LIF(beta=float(beta.flatten()[0]), **fields)
-    return Read(equation, Constants(theta, beta, rate), said)
+    constants = Constants(theta, beta, rate, alpha=alpha)
+    if kind != "LIFRecurrentCell":
+        return Read(equation, constants, said)
+    said.append(
+        Choice("", "recurrence", "its spikes of the last timestep", "nn.Recurrent, delay 1", "rounding")
+    )
+    return Read(
+        equation, constants, said, synapse=_dense(m.input_weights), back=lambda _: _dense(m.recurrent_weights)
+    )
+
+
+def _lasts(m: Any) -> bool:
+    """Whether a cell has a synaptic current that lasts longer than a timestep."""
+    inverse = getattr(m.p, "tau_syn_inv", None)
+    return inverse is not None and not bool((torch.as_tensor(m.dt * inverse) == 1).all())
+
+
+def _dense(weight: Tensor) -> torch.nn.Linear:
+    made = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+    with torch.no_grad():
+        made.weight.copy_(weight)
+    return made
 
 
 def _refusals(norse: Any, threshold: Any, m: Any) -> list[str]:
@@ -106,17 +131,19 @@ def _refusals(norse: Any, threshold: Any, m: Any) -> list[str]:
             found.append(f"{name} must be 0, not {span(value)}; shift potentials so that it is")
     if not bool((torch.as_tensor(p.v_th) > 0).all()):
         found.append(f"v_th must be above 0, or rest fires, not {span(p.v_th)}")
-    if not is_step(lambda x: threshold(x, p.method, p.alpha), strict=True):
+    if p.method == "adjoint":
+        found.append("method 'adjoint' has a gradient of its own; choose 'super'")
+    elif not is_step(lambda x: threshold(x, p.method, p.alpha), strict=True):
         found.append(f"method {p.method!r} is no step function when it runs; choose 'super'")
     if isinstance(m, norse.IAFCell):
         return found
     rate = torch.as_tensor(m.dt * p.tau_mem_inv)
     if not bool(((rate > 0) & (rate <= 1)).all()):
         found.append(f"dt / tau_mem must be in 0..1, not {span(rate)}; use a shorter dt")
-    if isinstance(m, norse.LIFCell) and not bool((torch.as_tensor(m.dt * p.tau_syn_inv) == 1).all()):
-        found.append(
-            "its synaptic current is a second state, which no neuron here has; use LIFBoxCell, or tau_syn_inv = 1 / dt"
-        )
+    if _lasts(m):
+        falls = torch.as_tensor(m.dt * p.tau_syn_inv)
+        if not bool(((falls >= 0) & (falls <= 1)).all()):
+            found.append(f"dt / tau_syn must be in 0..1, not {span(falls)}; use a shorter dt")
     name = getattr(getattr(p, "reset_method", None), "__name__", "reset_value")
     if name not in ("reset_value", "reset_subtract"):
         found.append(f"reset_method must be reset_value or reset_subtract, not {name}")

@@ -1,7 +1,8 @@
 """SpikingJelly networks as intspike networks.
 
-`IFNode`, `LIFNode` and `ParametricLIFNode` charge, fire on v >= v_threshold and reset in the same timestep, which is a
-reset before the next timestep's leak. With `decay_input` the input leaks as well: it is scaled by 1 / tau.
+`IFNode`, `LIFNode`, `ParametricLIFNode` and `CUBALIFNode` charge, fire on v >= v_threshold and reset in the same
+timestep, which is a reset before the next timestep's leak. With `decay_input` the input leaks as well: it is scaled by
+1 / tau.
 """
 
 from __future__ import annotations
@@ -71,9 +72,11 @@ def _torch_part(m: torch.nn.Module) -> torch.nn.Module:
 
 def _read(nodes: Any, m: Any) -> Read:
     kind = type(m).__name__
-    if type(m) not in (nodes.IFNode, nodes.LIFNode, nodes.ParametricLIFNode):
+    if type(m) not in (nodes.IFNode, nodes.LIFNode, nodes.ParametricLIFNode, nodes.CUBALIFNode):
         return Read(
-            refusals=(f"{kind} is none of IFNode, LIFNode and ParametricLIFNode, which have an equal here",)
+            refusals=(
+                f"{kind} is none of IFNode, LIFNode, ParametricLIFNode and CUBALIFNode, which have an equal here",
+            )
         )
     refused = _refusals(m)
     if refused:
@@ -83,7 +86,7 @@ def _read(nodes: Any, m: Any) -> Read:
     fields: dict[str, Any] = {"theta": float(m.v_threshold), "reset": reset, "compare": ">="}
     acts = "minus v_threshold" if m.v_reset is None else "to v_reset = 0"
     said = [
-        Choice("", "neuron", kind, "IF" if kind == "IFNode" else "LIF"),
+        Choice("", "neuron", kind, {"IFNode": "IF", "CUBALIFNode": "CubaLIF"}.get(kind, "LIF")),
         Choice("", "compare", "v >= v_threshold", "u >= theta"),
         Choice("", "reset", f"{acts}, in the timestep of the spike", f"{reset!r}, 'before leak'"),
         Choice("", "theta", span(theta), "per channel"),
@@ -91,6 +94,14 @@ def _read(nodes: Any, m: Any) -> Read:
     ]
     if kind == "IFNode":
         return Read(equations.IF(**fields), Constants(theta, torch.ones(1)), said)
+    if kind == "CUBALIFNode":
+        alpha, beta = torch.as_tensor(float(m.c_decay)), torch.as_tensor(float(m.v_decay))
+        said += [
+            Choice("", "alpha", span(alpha), "per channel"),
+            Choice("", "beta", span(beta), "per channel"),
+        ]
+        cuba = equations.CubaLIF(alpha=float(alpha), beta=float(beta), **fields)
+        return Read(cuba, Constants(theta, beta, alpha=alpha), said)
     rate = m.w.detach().sigmoid() if kind == "ParametricLIFNode" else torch.as_tensor(1.0 / m.tau)
     beta = 1 - rate
     said.append(Choice("", "beta", f"1 - 1 / tau, tau {span(1 / rate)}", span(beta), "rounding"))
@@ -111,6 +122,8 @@ def _refusals(m: Any) -> list[str]:
         found.append(f"v_reset must be 0 or None, not {m.v_reset:g}; shift potentials so that it is")
     if not float(m.v_threshold) > 0:
         found.append(f"v_threshold must be above 0, or rest fires, not {float(m.v_threshold):g}")
+    decays = {name: float(getattr(m, name, 0)) for name in ("c_decay", "v_decay")}
+    found += [f"{name} must be in 0..1, not {x:g}" for name, x in decays.items() if not 0 <= x <= 1]
     if not is_step(m.surrogate_function, strict=False):
         found.append("surrogate_function must be the step function when it runs; make it spiking=True")
     return found

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import NotImportable
-from ..nn import Group, Network, Readout
+from ..nn import Group, Network, Readout, Recurrent
 from ..nn.tracing import layer_name
 
 INPUT = "input"
@@ -25,12 +26,14 @@ class Constants:
         beta: leaks.
         gain: what currents are multiplied with before they are integrated; folded into the synapses.
         offset: what is added to currents behind the gain; folded into their biases.
+        alpha: leaks of synaptic currents, of neurons that have one.
     """
 
     theta: Tensor
     beta: Tensor
     gain: Tensor | None = None
     offset: Tensor | None = None
+    alpha: Tensor | None = None
 
 
 @dataclass
@@ -61,7 +64,7 @@ class Wiring:
             NotImportable: constants that differ within a channel.
         """
         net = Network(_Wired(self.modules, self.sources, output))
-        owner = {id(m): name for name, m in self.modules.items()}
+        owner = {id(m.neuron if isinstance(m, Recurrent) else m): name for name, m in self.modules.items()}
         for group in net.layers:
             _place(group, self.constants[owner[id(group.neuron)]])
         if net.readout is not None and (made := self.constants.get(output)) and made.gain is not None:
@@ -114,6 +117,9 @@ def _place(group: Group, given: Constants) -> None:
     neuron = group.neuron
     neuron.theta.copy_(per_channel(group, "threshold", given.theta))
     neuron.beta.copy_(per_channel(group, "leak", given.beta))
+    if given.alpha is not None:
+        alpha: Any = neuron.alpha  # which only equations with a synaptic current have
+        alpha.copy_(per_channel(group, "leak", given.alpha))
     gain = None if given.gain is None else per_channel(group, "gain", given.gain)
     offset = None if given.offset is None else per_channel(group, "offset", given.offset)
     if gain is not None and not bool((gain == 1).all()):

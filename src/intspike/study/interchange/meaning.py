@@ -116,7 +116,7 @@ def meaning(path: Path) -> Meaning:
     neurons = [n for n, x in graph.nodes.items() if x.kind in ("LIF", "IF", "CubaLIF")]
     if any(x.kind in ("LIF", "CubaLIF", "LI", "CubaLI", "IF", "I") for x in graph.nodes.values()):
         found.append(("all", *_READINGS["timestep"]))
-    if any("tau" in f for x in graph.nodes.values() for f in x.fields):
+    if any(f.startswith("tau") for x in graph.nodes.values() for f in x.fields):
         found.append(("all", *_READINGS["euler"]))
     for name in neurons:
         found += [(name, *_READINGS[k]) for k in ("reset", "order", "compare")]
@@ -135,7 +135,7 @@ def meaning(path: Path) -> Meaning:
 
 def _refusal(graph: Graph) -> str:
     """Why an import refuses it, at a timestep that is short enough."""
-    taus = [x.fields["tau"].min() for x in graph.nodes.values() if "tau" in x.fields]
+    taus = [t.min() for x in graph.nodes.values() for name, t in x.fields.items() if name.startswith("tau")]
     timestep = float(min(taus, default=np.float64(1e-3)))
     try:
         from_nir(graph, timestep if timestep > 0 else 1e-3)
