@@ -62,7 +62,7 @@ def check_same(imported: interop.Imported, x: torch.Tensor) -> None:
 
 
 @given(st.data(), SEEDS, st.sampled_from(["subtract", "zero", "none"]), st.booleans())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_synaptic_with_any_leaks(data: st.DataObject, seed: int, reset: str, vector: bool):
     """Sums of currents are exact, and all that follows is in snnTorch's order: any leaks, one or one a neuron."""
     snn = tool("snntorch")
@@ -97,7 +97,7 @@ def test_an_undelayed_zero_of_a_synaptic_keeps_the_next_input():
 @given(
     SEEDS, SHARES, SHARES, st.sampled_from(["subtract", "zero", "none"]), st.sampled_from(["all", "V", "Vs"])
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_recurrent_layers_of_snntorch(seed: int, alpha: float, beta: float, reset: str, loop: str):
     snn = tool("snntorch")
     random = torch.Generator().manual_seed(seed)
