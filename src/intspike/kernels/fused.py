@@ -39,22 +39,27 @@ def run(
     Returns:
         spikes [T, B, C, ...] float32, and for each state the stored codes (full precision: the membrane).
     """
-    if current.dtype != torch.float32 or current.device.type != "cpu" or not _is_compiled(body):
+    if current.dtype != torch.float32 or current.device.type != "cpu" or not is_compiled(body):
         return oracle.run(body, current, parameters, timesteps)
     if len(current) not in (1, timesteps):
         raise BadInput(f"currents must be one frame or {timesteps}, not {len(current)}")
     if any(len(p) != current.shape[2] for p in parameters.values()):
         raise BadInput(f"parameters must have a row for each of {current.shape[2]} channels")
-    numbers, tables = _names(body)
-    takes = [p for p in (*numbers, *tables) if parameters[p].requires_grad]
-    learned = takes if torch.is_grad_enabled() else []
-    rows = torch.stack([parameters[p].float() for p in numbers])
-    entries = [parameters[p].flatten(1).float() for p in tables]
-    joined = torch.cat(entries, 1) if entries else torch.zeros((rows.shape[1], 0))
+    learned, rows, entries = joined(body, parameters)
     spikes, *codes = torch.ops.intspike.time_loop(
-        current.movedim(2, -1), rows, joined, _key(body), " ".join(learned), timesteps
+        current.movedim(2, -1), rows, entries, _key(body), " ".join(learned), timesteps
     )
     return spikes.movedim(-1, 2), [c.movedim(-1, 2) for c in codes]
+
+
+def joined(body: Body, parameters: Mapping[str, Tensor]) -> tuple[list[str], Tensor, Tensor]:
+    """What takes gradients, parameters that are numbers [P, C], and the tables side by side [C, entries]."""
+    numbers, tables = _names(body)
+    takes = [p for p in (*numbers, *tables) if parameters[p].requires_grad]
+    rows = torch.stack([parameters[p].float() for p in numbers])
+    entries = [parameters[p].flatten(1).float() for p in tables]
+    found = torch.cat(entries, 1) if entries else torch.zeros((rows.shape[1], 0))
+    return takes if torch.is_grad_enabled() else [], rows, found
 
 
 @torch.compiler.assume_constant_result
@@ -65,7 +70,7 @@ def _key(body: Body) -> str:
 
 
 @torch.compiler.assume_constant_result
-def _is_compiled(body: Body) -> bool:
+def is_compiled(body: Body) -> bool:
     """Whether loops can be compiled: in reals, a leak on the sum has a derivative that no loop keeps."""
     if compiler() is None:
         return False
@@ -83,7 +88,10 @@ def _names(body: Body) -> tuple[list[str], list[str]]:
     return [p for p in names if not parameter_shape(body, p)], [p for p in names if parameter_shape(body, p)]
 
 
-def _neurons(body: Body, numbers: Tensor, tables: Tensor, learned: Sequence[str] | None) -> Neurons:
+def neurons_of(
+    body: Body, numbers: Tensor, tables: Tensor, learned: Sequence[str] | None, resumes: bool = False
+) -> Neurons:
+    """Compiled loops with the parameters of an op: `numbers` and `tables` as `joined` makes them."""
     names, table_names = _names(body)
     real = is_real(body)
     arrays: dict[str, np.ndarray[Any, Any]] = {
@@ -95,7 +103,7 @@ def _neurons(body: Body, numbers: Tensor, tables: Tensor, learned: Sequence[str]
     cc = compiler()
     assert isinstance(cc, Compiler)
     kind = torch.float32 if real else torch.int32
-    return prepare(body, arrays, kind, None if learned is None else frozenset(learned), cc)
+    return prepare(body, arrays, kind, None if learned is None else frozenset(learned), cc, resumes)
 
 
 def _sums(body: Body, current: Tensor) -> Tensor:
@@ -108,7 +116,7 @@ def _time_loop(
 ) -> list[Tensor]:
     """Spikes, and the codes of each state, [T, B, ..., C] of currents [T or 1, B, ..., C]."""
     text = _BODIES[body]
-    neurons, sums = _neurons(text, numbers, tables, None), _sums(text, current)
+    neurons, sums = neurons_of(text, numbers, tables, None), _sums(text, current)
     shape = (timesteps, *sums.shape[1:])
     spikes, codes = torch.empty(shape, dtype=torch.uint8), neurons.empty_codes(shape)
     elements = sums[0].numel()
@@ -140,7 +148,7 @@ def _time_loop_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients to currents, to all numbers and to all tables, from the spikes and codes that were kept."""
     text = _BODIES[body]
-    neurons, sums = _neurons(text, numbers, tables, learned.split()), _sums(text, current)
+    neurons, sums = neurons_of(text, numbers, tables, learned.split()), _sums(text, current)
     spikes, codes = kept[0].to(torch.uint8).contiguous(), [c.contiguous() for c in kept[1:]]
     gspikes = gspikes.contiguous()
     timesteps, elements, channels = len(spikes), spikes[0].numel(), neurons.channels
@@ -157,16 +165,24 @@ def _time_loop_backward(
             )  # fmt: skip
 
     split(part, PARTS, torch.get_num_threads())
+    grad, gtables = parameter_gradients(text, neurons, gnumbers, numbers, tables)
+    return gcurrent, grad, gtables
+
+
+def parameter_gradients(
+    body: Body, neurons: Neurons, parts: np.ndarray[Any, Any], numbers: Tensor, tables: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Gradients of `numbers` and `tables` from what the loops summed."""
     grad, gtables = torch.zeros(numbers.shape), torch.zeros(tables.shape)
-    names, table_names = _names(text)
-    starts = np.cumsum([0, *(prod(parameter_shape(text, p)) for p in table_names)])
-    for name, total in neurons.totals(gnumbers).items():
+    names, table_names = _names(body)
+    starts = np.cumsum([0, *(prod(parameter_shape(body, p)) for p in table_names)])
+    for name, total in neurons.totals(parts).items():
         if name in names:
             grad[names.index(name)] = torch.from_numpy(total).float()
         else:
             at = int(starts[table_names.index(name)])
             gtables[:, at : at + total.shape[1]] = torch.from_numpy(total).float()
-    return gcurrent, grad, gtables
+    return grad, gtables
 
 
 @_time_loop_backward.register_fake

@@ -65,11 +65,12 @@ class Neurons:
         sums: int,
         spikes: int,
         codes: Any,
+        *resumed: int,
     ) -> None:
         """Rows first..last - 1 over time. Addresses of the first element; see `native.loops`."""
         self.run(
-            first, last, self.channels, self.width, timesteps, elements, stride, sums, self.affine.ctypes.data,
-            self.numbers.ctypes.data, self.tables.ctypes.data, spikes, codes,
+            first, last, self.channels, self.width, timesteps, elements, stride, *resumed, sums,
+            self.affine.ctypes.data, self.numbers.ctypes.data, self.tables.ctypes.data, spikes, codes,
         )  # fmt: skip
 
     def backward(
@@ -86,11 +87,12 @@ class Neurons:
         codes: Any,
         gcurrent: int,
         gnumbers: int,
+        *resumed: int,
     ) -> None:
-        """Adjoints of rows first..last - 1."""
+        """Adjoints of rows first..last - 1. Of loops that resume: whether, and the address of the adjoints."""
         self.run_back(
-            first, last, self.channels, self.width, timesteps, elements, stride, gstride, gspikes, sums,
-            self.reals.ctypes.data, self.tables.ctypes.data, spikes, codes, gcurrent, gnumbers,
+            first, last, self.channels, self.width, timesteps, elements, stride, gstride, *resumed[:1], gspikes, sums,
+            self.reals.ctypes.data, self.tables.ctypes.data, spikes, codes, gcurrent, gnumbers, *resumed[1:],
         )  # fmt: skip
 
     def parts(self, count: int) -> NDArray[np.float64]:
@@ -120,6 +122,7 @@ def prepare(
     sums: torch.dtype,
     gradients: frozenset[str] | None,
     cc: Compiler,
+    resumes: bool = False,
 ) -> Neurons:
     """Compile a body's loops (once) and pack its parameters.
 
@@ -128,13 +131,16 @@ def prepare(
             them, and are real where currents are, and `beta` beside a carry table.
         sums: type of the sums.
         gradients: parameters that need gradients; None for forward alone.
+        resumes: whether runs go on in the middle; see `native.loops.Loop`.
 
     Raises:
         BadProgram: a derivative depends on something that is not stored.
     """
     lane = lane_of(body, parameters)
     real = lane == "float" or parameters.get("gain", np.zeros(0, np.int64)).dtype.kind == "f"
-    made = loop(body, lane, C_TYPES[sums], wide="float" if real else "int32_t", gradients=gradients)
+    made = loop(
+        body, lane, C_TYPES[sums], wide="float" if real else "int32_t", gradients=gradients, resumes=resumes
+    )
     channels = len(next(iter(parameters.values())))
     width = width_of(channels)
     wide = np.float32 if real else np.int32
@@ -142,9 +148,9 @@ def prepare(
         (*made.numbers, *(p for p in AFFINE if p not in made.numbers)), parameters, width, np.float32
     )
     outside = parameters if "gain" not in made.numbers else {"theta": parameters["theta"]}
-    back = _function(made.backward, "backward", (8, 8), cc) if made.backward else None
+    back = _function(made.backward, "backward", (8 + resumes, 8 + resumes), cc) if made.backward else None
     return Neurons(
-        body, made, _function(made.forward, "forward", (7, 6), cc), back, channels, width,
+        body, made, _function(made.forward, "forward", (7 + resumes, 6), cc), back, channels, width,
         pack_rows(AFFINE, outside, width, wide), pack_rows(made.numbers, parameters, width, LANES[lane]),
         pack_tables(body, made, parameters, width), reals,
     )  # fmt: skip

@@ -22,9 +22,10 @@ class BackwardText(LoopText):
         numbers: tuple[str, ...],
         tables: tuple[str, ...],
         gradients: tuple[str, ...],
+        resumes: bool = False,
     ):
         super().__init__(body, lane, sums, numbers, tables)
-        self.steps, self.gradients = steps, gradients
+        self.steps, self.gradients, self.resumes = steps, gradients, resumes
         self.rows = (*numbers, *(p for p in ("gain", "bias") if p not in numbers))
         self.known = dict(steps.parameters)
         back = [] if steps.prev is None else [steps.prev]
@@ -72,6 +73,7 @@ class BackwardText(LoopText):
         kinds = [code_kind(body, j) for j in states]
         sums = [j for j in range(len(self.gradients)) if j not in self.scattered]
         divided = sorted(self._divisors())
+        before = "(t || resumed)" if self.resumes else "t"
         passes = steps.prev is not None  # a gradient, from what reads an output to the timestep that sent it
         hoisted = [k for k in self.order if k in self.fixed]
         lane = [
@@ -107,9 +109,9 @@ class BackwardText(LoopText):
             f"float total{ROW}, fresh{ROW};",
             f"uint8_t silent{ROW};",
             EACH_LANE,
-            *(f"    a{j}[p] = 0.0f; rest{j}[p] = {rests[j]};" for j in states),
+            *(f"    a{j}[p] = {self._adjoint(j)}; rest{j}[p] = {rests[j]};" for j in states),
             *(f"    g{j}[p] = 0.0f;" for j in sums),
-            *(["    ap[p] = 0.0f;"] if passes else []),
+            *([f"    ap[p] = {self._adjoint(len(self.names))};"] if passes else []),
             "    silent[p] = 0; total[p] = 0.0f;",
             "}",
             EACH_LANE,
@@ -126,13 +128,13 @@ class BackwardText(LoopText):
             "for (int64_t t = T - 1; t >= 0; t--) {",
             "    const float *restrict gy = gspikes + t * gstride + (base - first * C);",
             "    const uint8_t *restrict y = spikes + t * N + base;",
-            "    const uint8_t *restrict prev = t ? spikes + (t - 1) * N + base : silent;",
+            f"    const uint8_t *restrict prev = {before} ? spikes + (t - 1) * N + base : silent;",
             f"    const {self.sums} *restrict sum = sums + t * stride + base;",
             *(
                 f"    const {kinds[j]} *restrict new{j} = (const {kinds[j]} *)codes[{j}] + t * N + base;"
                 for j in states
             ),
-            *(f"    const {kinds[j]} *restrict old{j} = t ? new{j} - N : rest{j};" for j in states),
+            *(f"    const {kinds[j]} *restrict old{j} = {before} ? new{j} - N : rest{j};" for j in states),
             "    float *restrict gx = stride ? gcurrent + t * stride + base : fresh;",
             "    if (far && t > 0) {",
             "        fetch(gy - gstride, lanes * (int64_t)sizeof(float), 0);",
@@ -174,6 +176,7 @@ class BackwardText(LoopText):
                 if new and (j, 0) in self._levels()
             ),
             "}",
+            *([EACH_LANE, *(f"    {line}" for line in self._kept(passes)), "}"] if self.resumes else []),
             "if (!stride)",
             "    memcpy(gcurrent + base, total, sizeof(float) * (size_t)lanes);",
             *(
@@ -198,12 +201,23 @@ class BackwardText(LoopText):
         ]
         signature = (
             "void backward(int64_t first, int64_t last, int64_t C, int64_t width, int64_t T, int64_t N,\n"
-            "              int64_t stride, int64_t gstride, const float *restrict gspikes,\n"
+            f"              int64_t stride, int64_t gstride, {'int64_t resumed, ' * self.resumes}"
+            "const float *restrict gspikes,\n"
             f"              const {self.sums} *restrict sums, const float *restrict numbers,\n"
             f"              const {self.lane} *restrict tables, const uint8_t *restrict spikes, void **codes,\n"
-            "              float *restrict gcurrent, double *restrict gnumbers)"
+            "              float *restrict gcurrent, double *restrict gnumbers"
+            f"{', float *restrict adjoints' * self.resumes})"
         )
         return self.function(signature, "(void)numbers; (void)tables; (void)gnumbers;", tile)
+
+    def _adjoint(self, j: int) -> str:
+        """What an adjoint begins with at the last timestep: nothing, or what the timestep behind it left."""
+        return f"adjoints[{j} * N + base + p]" if self.resumes else "0.0f"
+
+    def _kept(self, passes: bool) -> list[str]:
+        """What the timestep before begins with."""
+        left = [f"a{j}[p]" for j in range(len(self.names))] + ["ap[p]"] * passes
+        return [f"{self._adjoint(j)} = {value};" for j, value in enumerate(left)]
 
     def _scatter(self, j: int) -> list[str]:
         """What reached the membrane just stored goes to the level of its code, in a loop of its own: no vectors."""

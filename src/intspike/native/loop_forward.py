@@ -12,9 +12,17 @@ class ForwardText(LoopText):
     """Codes and outputs from sums."""
 
     def __init__(
-        self, body: Body, lane: str, sums: str, wide: str, numbers: tuple[str, ...], tables: tuple[str, ...]
+        self,
+        body: Body,
+        lane: str,
+        sums: str,
+        wide: str,
+        numbers: tuple[str, ...],
+        tables: tuple[str, ...],
+        resumes: bool = False,
     ):
         super().__init__(body, lane, sums, numbers, tables)
+        self.resumes = resumes
         self.wide = "float" if lane == "float" else wide
         at = affine_of(body)
         self.current = (
@@ -69,10 +77,13 @@ class ForwardText(LoopText):
             *(f"{self.lane} w{k}{ROW};" for k, _, _ in self._kept()),
             *(f"{self.lane} half{j}{ROW}, step{j}{ROW};" for j in uniform),
             EACH_LANE,
-            "    prev[p] = 0;",
-            *(f"    s{j}[p] = {rest};" for j, rest in enumerate(rests)),
+            f"    prev[p] = {self._resumed('spikes[base + p - N]', 0)};",
             *(
-                f"    w{k}[p] = ({self.lane})({self.entry(table, rests[self.names.index(s)] - lows[s])});"
+                f"    s{j}[p] = {self._resumed(f'((const {kinds[j]} *)codes[{j}])[base + p - N]', rest)};"
+                for j, rest in enumerate(rests)
+            ),
+            *(
+                f"    w{k}[p] = ({self.lane})({self._first(k, s, table, rests[self.names.index(s)] - lows[s])});"
                 for k, s, table in self._kept()
             ),
             *(
@@ -115,11 +126,25 @@ class ForwardText(LoopText):
         ]
         signature = (
             "void forward(int64_t first, int64_t last, int64_t C, int64_t width, int64_t T, int64_t N,\n"
-            f"             int64_t stride, const {self.sums} *restrict sums, const {self.wide} *restrict affine,\n"
+            f"             int64_t stride, {'int64_t resumed, ' * self.resumes}const {self.sums} *restrict sums,\n"
+            f"             const {self.wide} *restrict affine,\n"
             f"             const {self.lane} *restrict numbers, const {self.lane} *restrict tables,\n"
             "             uint8_t *restrict spikes, void **codes)"
         )
         return self.function(signature, "(void)numbers; (void)tables; (void)codes;", tile)
+
+    def _resumed(self, last: str, start: int) -> str:
+        """What a lane begins with: at the start of a run, or as the timestep before left it."""
+        return f"resumed ? {last} : {start}" if self.resumes else str(start)
+
+    def _first(self, k: int, state: str, table: str, rest: int) -> str:
+        """The entry of a table that the first timestep reads at a stored code, and at the last output."""
+        if not self.resumes:
+            return self.entry(table, rest)
+        low = self.body.codec(state).low
+        code = f"s{self.names.index(state)}[p] - ({low})"
+        row = f"prev[p] * {self.entries(table)} + " if self._rows(k) > 1 else ""
+        return self.entry(table, f"resumed ? {row}{code} : {rest}")
 
     def _currents(self) -> list[str]:
         lines = [f"{self.wide} v = gain[p] * ({self.wide})sum[p] + bias[p];"]

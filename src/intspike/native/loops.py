@@ -46,6 +46,8 @@ class Loop:
         tables: parameters with entries, in order of the `tables` argument.
         gradients: parameters whose gradients `backward` sums, in order, and how many rows each has: one, or as many as
             there are levels.
+        resumes: whether loops take `resumed` behind their strides, 1 where the timestep before lies in memory before
+            the first, 0 at rest; and backward, at the end, `adjoints` [states and last output, N], which it changes.
     """
 
     forward: str
@@ -54,6 +56,7 @@ class Loop:
     numbers: tuple[str, ...]
     tables: tuple[str, ...]
     gradients: tuple[tuple[str, int], ...]
+    resumes: bool = False
 
     @property
     def gradient_rows(self) -> int:
@@ -63,7 +66,13 @@ class Loop:
 
 @lru_cache(maxsize=256)
 def loop(
-    body: Body, lane: Lane, sums: str, *, wide: str = "int32_t", gradients: frozenset[str] | None = None
+    body: Body,
+    lane: Lane,
+    sums: str,
+    *,
+    wide: str = "int32_t",
+    gradients: frozenset[str] | None = None,
+    resumes: bool = False,
 ) -> Loop:
     """The time loops of a body.
 
@@ -72,6 +81,7 @@ def loop(
         sums: C type of an element of the sums.
         wide: C type in which gain * S + bias is computed; "float" beside integer lanes: currents stay real.
         gradients: parameters that need gradients; None leaves the backward loop out.
+        resumes: whether a run can go on in the middle, as that of recurrent neurons must.
 
     Raises:
         BadProgram: a derivative depends on something that is not stored.
@@ -89,10 +99,12 @@ def loop(
     inside = AFFINE if affine_of(body) is not None else ()
     tables = tuple(p for p in names if parameter_shape(body, p))
     numbers = tuple(p for p in names if p not in tables and p not in inside)
-    forward = ForwardText(body, lane, sums, wide, numbers, tables).text()
-    back = "" if steps is None else BackwardText(body, steps, lane, sums, numbers, tables, wanted).text()
+    forward = ForwardText(body, lane, sums, wide, numbers, tables, resumes).text()
+    back = ""
+    if steps is not None:
+        back = BackwardText(body, steps, lane, sums, numbers, tables, wanted, resumes).text()
     rows = tuple((p, prod(parameter_shape(body, p))) for p in wanted)
-    return Loop(HEAD + forward, HEAD + back if back else "", lane, numbers, tables, rows)
+    return Loop(HEAD + forward, HEAD + back if back else "", lane, numbers, tables, rows, resumes)
 
 
 def is_narrow(body: Body, parameters: Mapping[str, NDArray[np.generic]]) -> bool:

@@ -431,9 +431,11 @@ class Group(torch.nn.Module):
         timesteps: int,
         weights: Sequence[Tensor],
     ) -> tuple[Tensor, list[Tensor]]:
-        """The neurons: in fused loops, or timestep by timestep where they read themselves."""
+        """The neurons: in fused loops, or timestep by timestep where they read themselves through a convolution."""
         if not self.delay:
             return kernels.run(body, current, tensors, timesteps)
+        if isinstance(self.modules_of_synapses[-1], torch.nn.Linear) and current.ndim == 3:
+            return kernels.recurrent.run(body, current, tensors, timesteps, weights[-1], self.delay)
         return oracle.run(body, current, tensors, timesteps, back=self._back(weights), delay=self.delay)
 
     def _back(self, weights: Sequence[Tensor]) -> Callable[[Tensor], Tensor] | None:

@@ -20,8 +20,9 @@ class Recurrent(torch.nn.Module):
         torch.nn.Sequential(nn.Input(), torch.nn.Linear(8, 50), nn.Recurrent(nn.LIF(), torch.nn.Linear(50, 50)), ...)
 
     Both synapses share one weight scale per channel, and the layer reads spikes or counts of scale 1, so that the sum
-    is one integer; in a program the feedback is a delay edge. It runs timestep by timestep in torch's own ops, and has
-    neither norm nor pool. Delays start empty.
+    is one integer; in a program the feedback is a delay edge. It has neither norm nor pool. Delays start empty. With a
+    Linear feedback it runs in the generated loops, as many timesteps at once as the delay; through a convolution timestep
+    by timestep in torch's own ops.
 
     Args:
         neuron: a layer of neurons.
