@@ -164,3 +164,14 @@ def test_the_table_of_neurons_is_what_the_importers_do():
     how = "run: python -m intspike.interop.docs docs/neurons-of-others.md"
     assert text == renewed(text), how
     assert text.count("| refused |") >= 10
+
+
+def test_a_network_of_another_tool_names_its_importer():
+    nodes, snn = tool("spikingjelly.activation_based.neuron"), tool("snntorch")
+    tool("norse.torch")
+    for read, neuron, name in (
+        (interop.from_norse, snn.Leaky(0.5), "from_snntorch"),
+        (interop.from_snntorch, nodes.IFNode(), "from_spikingjelly"),
+    ):
+        with pytest.raises(NotImportable, match=f"there is none; its neurons are read by {name}"):
+            read([torch.nn.Linear(2, 2), neuron])

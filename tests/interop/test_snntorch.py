@@ -291,3 +291,11 @@ def test_the_original_is_left_as_it_was():
     interop.agreement(interop.from_snntorch(parts), torch.rand(5, 2, 4))
     assert all(torch.equal(a, b) for a, b in zip(before, parts[0].parameters(), strict=True))
     assert parts[0].training
+
+
+def test_what_people_try_first_is_answered():
+    with pytest.raises(NotImportable, match="linear_2: the last part must be a layer of neurons"):
+        interop.from_snntorch([torch.nn.Linear(4, 4), snn.Leaky(0.5), torch.nn.Linear(4, 2)])
+    for given_ in ("net.pt", torch.nn.Linear(2, 2).state_dict()):
+        with pytest.raises(NotImportable, match="build it and load its parameters first"):
+            interop.from_snntorch(given_)

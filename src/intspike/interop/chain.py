@@ -104,6 +104,9 @@ def imported(tool: Tool, parts: Sequence[Named], scale: float, high: int) -> Imp
             choices += [replace(c, layer=last) for c in said]
             refusals += refused
         layers.append((last, m))
+    if not tool.is_neuron(parts[-1][1]):
+        why = "the last part must be a layer of neurons, whose spikes are counted; add one, or take it out"
+        refusals.append(Refusal(parts[-1][0], why))
     refuse(tool.source, refusals)
     return Imported(
         wiring.network(last), tool.source, tuple(choices), _runner(tool, layers, scale), steps=steps

@@ -19,6 +19,9 @@ KNOWN: tuple[type[torch.nn.Module], ...] = (
 )  # fmt: skip
 
 
+_TOOLS = {"snntorch": "from_snntorch", "spikingjelly": "from_spikingjelly", "norse": "from_norse"}
+
+
 def chain(
     net: Any, tool: str, is_neuron: Callable[[torch.nn.Module], bool]
 ) -> list[tuple[str, torch.nn.Module]]:
@@ -51,11 +54,18 @@ def chain(
         )
     else:
         raise NotImportable(
-            f"{tool} must be given a Sequential or a list of modules, not {type(net).__name__}"
+            f"{tool} must be given a Sequential or a list of modules, not {type(net).__name__}; of a stored "
+            "network, build it and load its parameters first"
         )
     if not any(is_neuron(m) for _, m in found):
-        raise NotImportable(f"{tool} must be given at least one layer of neurons, but there is none")
+        others = [t for package, t in _TOOLS.items() if any(_package(m) == package for _, m in found)]
+        repair = f"; its neurons are read by {others[0]}" if others else ""
+        raise NotImportable(f"{tool} must be given at least one layer of neurons, but there is none{repair}")
     return found
+
+
+def _package(m: torch.nn.Module) -> str:
+    return type(m).__module__.partition(".")[0]
 
 
 def _flat(named: Any) -> Iterator[tuple[str, torch.nn.Module]]:
