@@ -34,15 +34,14 @@ def _left(net: Plain, u: int, theta: int) -> int:
 def _image(net: Plain, lows: list[int], highs: list[int], drive: list[int]) -> list[tuple[int, int]]:
     """Bounds of what every neuron can become before it is stored, from any state in a box."""
     n = len(lows)
-    surely = [lows[j] >= net["threshold"][j] for j in range(n)]
-    maybe = [j for j in range(n) if highs[j] >= net["threshold"][j]]
+    surely = [j for j in range(n) if lows[j] >= net["threshold"][j]]
+    maybe = [j for j in range(n) if highs[j] >= net["threshold"][j] > lows[j]]
     made: list[tuple[int, int]] = []
     for i in range(n):
-        theta, least, most = net["threshold"][i], drive[i], drive[i]
-        for j in maybe:  # the others send nothing
-            w = net["weights"][i][j]
-            least += w if surely[j] or w < 0 else 0
-            most += w if surely[j] or w > 0 else 0
+        theta, row = net["threshold"][i], net["weights"][i]
+        sent = drive[i] + sum(row[j] for j in surely)
+        perhaps = [row[j] for j in maybe]  # the others send nothing
+        least, most = sent + sum(w for w in perhaps if w < 0), sent + sum(w for w in perhaps if w > 0)
         ends = [u for u in (lows[i], highs[i], theta - 1, theta) if lows[i] <= u <= highs[i]]
         kept = [_left(net, u, theta) for u in ends]  # increasing below the threshold, and from it on
         made.append((min(kept) + least, max(kept) + most))

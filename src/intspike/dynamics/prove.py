@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +43,9 @@ def prove_bounded(network: IntegerNetwork) -> Bounded | None:
     lows, highs = np.zeros(network.neurons, np.int64), network.threshold
     if int(highs.max()) > network.high:
         return None
+    sums = [_Sums(network, d) for d in network.drive]
     for _ in range(_ROUNDS + (1 << min(network.bits, 10))):
-        images = [_image(network, lows, highs, d) for d in network.drive]
+        images = [_image(network, lows, highs, s) for s in sums]
         below = np.minimum(lows, np.min([a for a, _ in images], 0))
         above = np.maximum(highs, np.max([b for _, b in images], 0))
         if (below < network.low).any() or (above > network.high).any():
@@ -144,52 +146,64 @@ def _around(word: NDArray[np.bool_], network: IntegerNetwork) -> list[tuple[Ints
 
 def _trap(network: IntegerNetwork, boxes: Sequence[tuple[Ints, Ints]]) -> Trap | None:
     """Shrink boxes to what can be reached in them from one to the next, and keep them if nothing leaves."""
-    now, p = list(boxes), len(boxes)
+    lows, highs = (np.array(side) for side in zip(*boxes, strict=True))
+    sums = _Sums(network, np.resize(network.drive, lows.shape))
     for _ in range(_ROUNDS):
-        images = [
-            _stored(network, *_image(network, *now[t], network.drive[t % network.phases])) for t in range(p)
-        ]
-        if any(image is None for image in images):
+        image = _stored(network, *_image(network, lows, highs, sums))
+        if image is None:
             return None
-        reached = [images[t - 1] for t in range(p)]
-        smaller = [
-            (np.maximum(lows, a), np.minimum(highs, b))
-            for (lows, highs), (a, b) in zip(now, reached, strict=True)  # type: ignore[misc]
-        ]
-        if any((lows > highs).any() for lows, highs in smaller):
+        a, b = (np.roll(side, 1, 0) for side in image)  # what is reached in box t comes from box t - 1
+        inside = bool((a >= lows).all() and (b <= highs).all())
+        smaller = np.maximum(lows, a), np.minimum(highs, b)
+        if (smaller[0] > smaller[1]).any():
             return None
-        if all((a == c).all() and (b == d).all() for (a, b), (c, d) in zip(now, smaller, strict=True)):
+        if (smaller[0] == lows).all() and (smaller[1] == highs).all():
             break
-        now = smaller
+        lows, highs = smaller
     else:
         return None
-    inside = all(
-        (a >= lows).all() and (b <= highs).all()
-        for (lows, highs), (a, b) in zip(now, reached, strict=True)  # type: ignore[misc]
-    )
     if not inside:
         return None
-    plain: list[Box] = [(_ints(lows), _ints(highs)) for lows, highs in now]
-    fires = tuple(_ints(np.flatnonzero(lows >= network.threshold)) for lows, _ in now)
-    silent = tuple(_ints(np.flatnonzero(highs < network.threshold)) for _, highs in now)
+    plain: list[Box] = [(_ints(a), _ints(b)) for a, b in zip(lows, highs, strict=True)]
+    fires = tuple(_ints(np.flatnonzero(a >= network.threshold)) for a in lows)
+    silent = tuple(_ints(np.flatnonzero(b < network.threshold)) for b in highs)
     made = Trap(tuple(plain), fires, silent)
     verified(network, made)
     return made
 
 
-def _image(network: IntegerNetwork, lows: Ints, highs: Ints, drive: Ints) -> tuple[Ints, Ints]:
-    """Bounds of every neuron a timestep later, before it is stored, from any state in a box."""
-    theta = network.threshold
-    surely, maybe = (lows >= theta).astype(np.int64), (highs >= theta).astype(np.int64)
-    positive, negative = np.maximum(network.weights, 0), np.minimum(network.weights, 0)
-    least = positive @ surely + negative @ maybe + drive
-    most = positive @ maybe + negative @ surely + drive
+class _Sums:
+    """What a box sends to every neuron at least and at most, computed anew only where what fires has changed."""
+
+    def __init__(self, network: IntegerNetwork, drive: Ints):
+        exact = int(np.abs(network.weights).sum(1).max()) < 1 << 53  # then the fastest type is exact
+        w = network.weights.T.astype(np.float64) if exact else network.weights.T
+        self.positive, self.negative = np.maximum(w, 0), np.minimum(w, 0)
+        self.drive, self.theta = drive, network.threshold
+        self._known: NDArray[np.bool_] | None = None
+        self._made: tuple[Ints, Ints] = drive, drive
+
+    def of(self, lows: Ints, highs: Ints) -> tuple[Ints, Ints]:
+        """Bounds [..., N] of synaptic sums and drive, of one box or of many."""
+        fires = np.stack([lows >= self.theta, highs >= self.theta])  # surely, maybe
+        if self._known is None or not np.array_equal(fires, self._known):
+            surely, maybe = fires.astype(self.positive.dtype)
+            least = surely @ self.positive + maybe @ self.negative
+            most = maybe @ self.positive + surely @ self.negative
+            self._made = least.astype(np.int64) + self.drive, most.astype(np.int64) + self.drive
+            self._known = fires
+        return self._made
+
+
+def _image(network: IntegerNetwork, lows: Ints, highs: Ints, sums: _Sums) -> tuple[Ints, Ints]:
+    """Bounds [..., N] of every neuron a timestep later, before it is stored, from any state in a box, or in many."""
+    theta, (least, most) = network.threshold, sums.of(lows, highs)
     far = np.int64(1) << 40
     below = lows < theta  # some code below the threshold, some from it on
     a, b = _leaked(network, lows), _leaked(network, np.minimum(highs, theta - 1))
     c, d = (_leaked(network, _reset(network, u)) for u in (np.maximum(lows, theta), highs))
-    low = np.minimum(np.where(below, a, far), np.where(maybe > 0, c, far))
-    high = np.maximum(np.where(below, b, -far), np.where(maybe > 0, d, -far))
+    low = np.minimum(np.where(below, a, far), np.where(highs >= theta, c, far))
+    high = np.maximum(np.where(below, b, -far), np.where(highs >= theta, d, -far))
     return low + least, high + most
 
 
