@@ -22,6 +22,7 @@ from intspike.errors import BadInput
 from intspike.ir import Conv, Dense, Edge, Input, Integrator, Join, Pool, Program, Readout, frozen, ranges
 from intspike.native import FAST, fast, sets
 from intspike.ops import Carry
+from measure.small_programs import random_unfolded_program
 from program_examples import EXAMPLES, weights
 from strategies import Case, assert_equal, make_program, neuron_steps, random_inputs, random_recipe
 
@@ -271,3 +272,23 @@ def test_programs_of_one_structure_share_a_library():
     made = [plans._layers(p, ranges(p)) for p in (program, other)]  # pyright: ignore[reportPrivateUsage]
     sources = [plans._source(program, m[0], m[1]) for m in made if m]  # pyright: ignore[reportPrivateUsage]
     assert sources[0] == sources[1]
+
+
+@needs_a_compiler
+@pytest.mark.parametrize("seed", range(5))
+def test_substeps_run_layer_by_layer(seed: int):
+    """Integers as binary spikes through pools, joins and synapses, however samples are cut into tiles."""
+    rng = np.random.default_rng(seed)
+    program = random_unfolded_program(rng)
+    cc = compilers.compiler()
+    assert cc is not None
+    low, high = program.input.low, program.input.high
+    runs_plainly = plans.plan(program, 3, cc, FAST) is None
+    assert runs_plainly == (low < 0)  # negative inputs are no bytes
+    for shape in ((5, *program.input.shape), (3, 5, *program.input.shape)):
+        x = rng.integers(low, high + 1, shape)
+        wanted = reference.run(program, x, 3)
+        for threads in (1, 3):
+            assert_equal(native.run(program, x, 3, threads=threads), wanted)
+        bare = native.run(program, x, 3, record=False)
+        assert (bare.readout == wanted.readout).all()

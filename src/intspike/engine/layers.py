@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ir import Conv, Dense, Input, Join, Neuron, Pool, Program, Range
+from ..ir import Conv, Dense, Input, Join, Neuron, Pool, Program, Range, Unfold
 from ..native import synapse
 from ..native.loop_text import affine_of, code_kind
 from ..native.loops import AFFINE, LANES, Loop, lane_of, loop, pack_rows, pack_tables, width_of
@@ -40,6 +40,7 @@ class Buffer:
         kind: C type of an element.
         channels, positions: of a frame of one sample.
         static: whether it has one frame where the input has one.
+        substeps: frames of a timestep.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Buffer:
     channels: int
     positions: int
     static: bool
+    substeps: int = 1
 
     @property
     def size(self) -> int:
@@ -55,10 +57,10 @@ class Buffer:
     @property
     def frames(self) -> str:
         """How many frames, in C."""
-        return "frames" if self.static else "T"
+        return "frames" if self.static else "T" if self.substeps == 1 else f"T * {self.substeps}"
 
     def at(self, t: str) -> str:
-        """The frames of all samples at timestep t, in C."""
+        """The frames of all samples at frame t, in C."""
         step = " * (frames > 1)" if self.static else ""
         return f"y{self.number} + {t}{step} * m * {self.size}"
 
@@ -109,7 +111,7 @@ def holds_bytes(name: str, program: Program, proved: Mapping[str, Range]) -> boo
     if isinstance(n, Pool):
         behind = program[n.source.source]
         return not isinstance(behind, (Dense, Conv)) and kind_of(proved[name]) == "uint8_t"
-    return isinstance(n, (Input, Neuron, Join)) and kind_of(proved[name]) == "uint8_t"
+    return isinstance(n, (Input, Neuron, Join, Unfold)) and kind_of(proved[name]) == "uint8_t"
 
 
 def shape_of(n: Dense | Conv, program: Program, proved: Mapping[str, Range]) -> synapse.Shape | None:

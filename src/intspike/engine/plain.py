@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Conv, Dense, Integrator, Join, Node, Offset, Pool, Program, Readout
+from ..ir import Conv, Dense, Fold, Integrator, Join, Node, Offset, Pool, Program, Readout, Unfold
 from .layers import Buffer, Constants, Layer
 
 
@@ -15,8 +15,11 @@ def plain_layer(
     n: Node, y: Buffer, sources: Sequence[Buffer], program: Program, constants: Constants
 ) -> Layer:
     """A node as loops over frames and samples."""
+    t = f"(t / {y.substeps})" if isinstance(n, Unfold) else "t"
+    if isinstance(n, Fold):
+        t = f"(t * {sources[0].substeps})"
     pointers = [
-        f"const {x.kind} *x{j} = {x.at('t')} + s * {x.size};" if not y.static else
+        f"const {x.kind} *x{j} = {x.at(t)} + s * {x.size};" if not y.static else
         f"const {x.kind} *x{j} = y{x.number} + (t * m + s) * {x.size};"
         for j, x in enumerate(sources)
     ]  # fmt: skip
@@ -52,6 +55,16 @@ def _plain(
                 f"const int64_t *offset = {constants.add(offset)};",
                 f"for (int o = 0; o < {y.size}; o++)",
                 f"    y[o] = ({y.kind})(x0[o] + offset[o]);",
+            ]
+        case Unfold():
+            text = f"({y.kind})(x0[o] > t % {y.substeps})"
+            return [f"for (int o = 0; o < {y.size}; o++)", f"    y[o] = {text};"]
+        case Fold():
+            return [
+                f"memset(y, 0, {y.size} * sizeof *y);",
+                f"for (int d = 0; d < {x.substeps}; d++)",
+                f"    for (int o = 0; o < {y.size}; o++)",
+                f"        y[o] = ({y.kind})(y[o] + x0[d * m * {x.size} + o]);",
             ]
         case Integrator():
             last = f"(t ? y[o - m * {y.size}] : 0)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,6 @@ from ..ir import (
     Program,
     Range,
     Readout,
-    Unfold,
     ranges,
     static_nodes,
 )
@@ -131,7 +130,7 @@ class Plan:
 def plan(program: Program, timesteps: int, cc: Compiler, flags: tuple[str, ...]) -> Plan | None:
     """Compile a program; None where it runs timestep by timestep instead.
 
-    Those are programs with delays or a substep clock, inputs that are no bytes, and neurons that need 64 bits.
+    Those are programs with delays, inputs that are no bytes, and neurons that need 64 bits.
 
     Args:
         timesteps: the longest run for which widths are proved.
@@ -155,7 +154,7 @@ def plan(program: Program, timesteps: int, cc: Compiler, flags: tuple[str, ...])
     function.argtypes = [ctypes.c_int64] * 2 + [ctypes.c_void_p] * 7
     function.restype = None
     pointers = (ctypes.c_void_p * max(1, len(constants.arrays)))(*(a.ctypes.data for a in constants.arrays))
-    sizes = [(b.static, b.size * layers.element_bytes(b.kind)) for b in buffers.values()]
+    sizes = [(b.static, b.size * b.substeps * layers.element_bytes(b.kind)) for b in buffers.values()]
     codes = [
         buffers[n.name].size * layers.element_bytes(kind)
         for n in program.neurons
@@ -180,9 +179,9 @@ def _layers(
     """Buffers by node, and the text of each node in order."""
     if proved[program.input.name].low < 0 or proved[program.input.name].high > 255:
         return None
-    if any(e.delay for n in program for e in n.edges) or any(isinstance(n, Unfold) for n in program):
-        return None
     static = static_nodes(program)
+    if any(e.delay for n in program for e in n.edges) or static & program.on_substeps:
+        return None
     fused = _fused(program, proved)
     buffers: dict[str, Buffer] = {}
     constants, texts = Constants(), list[tuple[Buffer, Layer]]()
@@ -190,7 +189,8 @@ def _layers(
         if n.name in fused or isinstance(n, Readout):
             continue
         r, (channels, positions) = proved[n.name], layers.elements(program.shapes[n.name])
-        buffer = Buffer(number, layers.kind_of(r), channels, positions, n.name in static)
+        substeps = program.substeps if n.name in program.on_substeps else 1
+        buffer = Buffer(number, layers.kind_of(r), channels, positions, n.name in static, substeps)
         behind: Pool | None = None
         synapse_node = n
         if isinstance(n, Pool) and n.source.source in fused:
@@ -204,7 +204,7 @@ def _layers(
                 if behind is not None:
                     assert isinstance(shape, synapse.ConvShape)
                     shape = _pooled(shape, behind)
-                buffer = Buffer(number, f"int{bits}_t", channels, positions, n.name in static)
+                buffer = replace(buffer, kind=f"int{bits}_t")
                 x = buffers[synapse_node.source.source]
                 texts.append(
                     (buffer, layers.synapse_layer(synapse_node, shape, behind, buffer, x, bits, constants))
