@@ -13,6 +13,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -109,6 +110,7 @@ def test_the_example_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch):
 UsageError = typer.BadParameter.__mro__[1]  # typer brings a click of its own
 
 
+@cache
 def application() -> Any:
     from intspike.cli import app
 

@@ -62,3 +62,10 @@ def test_a_word_that_is_neither_a_file_nor_a_name_is_refused(tmp_path, monkeypat
 def test_an_unknown_name_is_refused():
     with pytest.raises(BadInput, match=r"no network 'fashion-mnist-w2u3' travels.*fashion-mnist-w2u2"):
         pretrained.load("fashion-mnist-w2u3")
+
+
+def test_a_folder_stands_for_the_program_in_it(tmp_path: Path):
+    with pytest.raises(BadInput, match=r"a folder that holds model\.intspike, but is another folder"):
+        pretrained.find(tmp_path)
+    (tmp_path / "model.intspike").write_bytes(b"")
+    assert pretrained.find(tmp_path) == tmp_path / "model.intspike"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Pretrained", "find", "load", "networks"]
 
 FOLDER = Path(__file__).parent
+PROGRAM = "model.intspike"  # as commands name it in their folders
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,18 @@ def load(name: str) -> Program:
 
 
 def find(path: Path) -> Path:
-    """Where a command finds a stored program: the path, or a network's file where there is only one of that name.
+    """Where a command finds a stored program: the path, the program in that folder, or a network's file by its name.
 
     Raises:
-        BadInput: a word that is neither a file nor such a name.
+        BadInput: a word that is neither a file nor such a name, or a folder without a program.
     """
     known = networks()
+    if path.is_dir():
+        if (path / PROGRAM).is_file():
+            return path / PROGRAM
+        raise BadInput(
+            f"{path} must be a stored program or a folder that holds {PROGRAM}, but is another folder"
+        )
     if path.exists():
         return path
     if str(path) in known:
