@@ -14,7 +14,7 @@ COMMANDS = dict(leaves(application()))
 
 # Options whose meaning is the command's own; all others say the same everywhere.
 OWN = {
-    "--bits", "--beta", "--budget", "--data", "--density", "--drive", "--encode", "--exit", "--gradient", "--loss",
+    "--bits", "--beta", "--budget", "--epochs", "--data", "--density", "--drive", "--encode", "--exit", "--gradient", "--loss",
     "--model", "--neurons", "--out", "--quick", "--samples", "--seed", "--seeds", "--spikes", "--start", "--state-bits",
     "--states", "--steps", "--threshold", "--timed", "--timestep", "--timesteps", "--train-timesteps", "--weight-bits",
     "--weights", "--dataset", "--reset", "--batch-size", "--learning-rate", "--leak-shift", "--codec",
