@@ -265,6 +265,7 @@ def test_unquantized_networks_have_a_form_to_count():
         (["--dataset", "imagenet"], "the neuron study has no data set 'imagenet'"),
         (["--subset", "1"], "at least 2 validation samples"),
         (["--dataset", "language", "--timesteps", "65"], "--timesteps must be in 1..64"),
+        (["--dataset", "language", "--data", "mine:text"], "must be a plain text file, not mine:text"),
     ],
 )
 def test_mistakes_get_one_clear_line(words: list[str], message: str, tmp_path: Path):

@@ -51,6 +51,10 @@ class Options:
         check_training(self)
         check_words("neurons", self.neurons, tuple(KINDS))
         check_words("bits", self.bits, (FULL, *map(str, range(1, 9))))
+        if self.dataset == LANGUAGE and custom.is_function(self.data):
+            raise BadInput(
+                f"--data of {LANGUAGE} must be a plain text file, not {self.data}; write its text to a file"
+            )
         if self.beta is not None and not 0 <= self.beta <= 1:
             raise BadInput(f"--beta must be a number in 0..1, not {self.beta:g}")
 
