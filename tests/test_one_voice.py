@@ -14,11 +14,11 @@ COMMANDS = dict(leaves(application()))
 
 # Options whose meaning is the command's own; all others say the same everywhere.
 OWN = {
-    "--batch-size", "--beta", "--bits", "--budget", "--codec", "--data", "--dataset", "--density", "--drive", "
-    --encode", "--epochs", "--exit", "--gradient", "--leak-shift", "--learning-rate", "--loss", "--model", "--
-    neurons", "--out", "--quick", "--reset", "--samples", "--seed", "--seeds", "--spikes", "--start", "--state-
-    bits", "--states", "--steps", "--threshold", "--timed", "--timestep", "--timesteps", "--train-timesteps", "
-    --weight-bits", "--weights",
+    "--batch-size", "--beta", "--bits", "--budget", "--codec", "--data", "--dataset", "--density", "--drive",
+    "--encode", "--epochs", "--exit", "--gradient", "--leak-shift", "--learning-rate", "--loss", "--model",
+    "--neurons", "--out", "--quick", "--reset", "--samples", "--seed", "--seeds", "--spikes", "--start",
+    "--state-bits", "--states", "--steps", "--threshold", "--timed", "--timestep", "--timesteps",
+    "--train-timesteps", "--weight-bits", "--weights",
 }  # fmt: skip
 
 
