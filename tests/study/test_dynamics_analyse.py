@@ -23,7 +23,8 @@ from intspike.neuron import LIF
 from intspike.ops import Form, Table
 from intspike.study.dynamics import analyse as module
 from intspike.study.dynamics.analyse import analyse
-from intspike.study.dynamics.analyse_page import attractors_of, page, to_dict, write
+from intspike.study.dynamics.analyse_page import page, to_dict, write
+from intspike.study.dynamics.analyse_tables import attractors_of
 from intspike.study.dynamics.options import Options
 from program_examples import EXAMPLES, neuron, weights
 

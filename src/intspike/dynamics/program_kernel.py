@@ -14,10 +14,11 @@ from ..export.c import Renderer
 from ..ir import Conv, Dense
 from ..native import load, split
 from ..native.find import Compiler, compiler
-from .kernel import loops
+from .kernel_text import loops
 from .map import Ints
 from .packing import aligned
-from .program_map import Part, ProgramMap
+from .program_map import ProgramMap
+from .program_parts import Part
 
 _INT = ctypes.c_int64
 _ADDITIONS = 1 << 26  # about as many between two looks at Ctrl-C

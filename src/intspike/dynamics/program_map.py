@@ -10,34 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..engine import reference
 from ..errors import BadInput
-from ..ir import Edge, Integrator, Neuron, Program, Readout, ranges
-from .alone import alone, fixed_output, sent_by
-from .map import Ints, Map, integers
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """A stretch of a state: what one node keeps of one kind.
-
-    Attributes:
-        node: whose.
-        what: "u" or another state's codes, "spikes", or "past 2": the output two timesteps ago.
-        begin, end: where it stands in a state.
-        low, high: of its values, [end - begin].
-        derived: it follows from other parts.
-    """
-
-    node: str
-    what: str
-    begin: int
-    end: int
-    low: Ints
-    high: Ints
-    derived: bool = False
-
-    @property
-    def place(self) -> slice:
-        return slice(self.begin, self.end)
+from ..ir import Program
+from .alone import alone, sent_by
+from .map import Ints, Map
+from .program_parts import Part, frames_of, parts_of, past_of, pruned
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +35,13 @@ class ProgramMap(Map):
     drive: ArrayLike = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "drive", _frames(self.source, self.drive))
+        object.__setattr__(self, "drive", frames_of(self.source, self.drive))
         assert self.program
 
     @cached_property
     def program(self) -> Program:
         """What the neurons depend on, and nothing else."""
-        return _pruned(self.source)
+        return pruned(self.source)
 
     @property
     def frames(self) -> Ints:
@@ -75,7 +51,7 @@ class ProgramMap(Map):
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """What a state is made of, in order."""
-        return _parts(self.program)
+        return parts_of(self.program)
 
     @cached_property
     def _by_place(self) -> dict[tuple[str, str], Part]:
@@ -201,7 +177,7 @@ class ProgramMap(Map):
             session.spikes[n.name] = of(self.part(n.name, "spikes"))
         for name, past in session.past.items():
             for back in range(past.maxlen or 0, 0, -1):
-                past.append(of(self.part(name, _past(self.program, name, back))))
+                past.append(of(self.part(name, past_of(self.program, name, back))))
         session.step(x.reshape(len(flat), *self.program.input.shape))
         made = np.empty_like(flat)
         for p in self.parts:
@@ -221,78 +197,3 @@ class ProgramMap(Map):
     def driven_by(self, drive: ArrayLike) -> ProgramMap:
         """The same program under another drive."""
         return replace(self, drive=drive)
-
-
-def _past(program: Program, name: str, back: int) -> str:
-    """The part that holds a node's output of so many timesteps ago."""
-    return "spikes" if back == 1 and isinstance(program[name], Neuron) else f"past {back}"
-
-
-def _frames(program: Program, drive: ArrayLike) -> Ints:
-    declared = program.input
-    x = integers("a drive", drive)
-    if x.ndim == 0:
-        x = np.broadcast_to(x, declared.shape)
-    x = x[None] if x.shape == declared.shape else x
-    if x.shape[1:] != declared.shape:
-        raise BadInput(
-            f"a drive must be one integer, {list(declared.shape)} or [P, {', '.join(map(str, declared.shape))}], not "
-            f"{list(np.shape(drive))}"
-        )
-    if int(x.min()) < declared.low or int(x.max()) > declared.high:
-        raise BadInput(
-            f"a drive must hold input codes {declared.low}..{declared.high}, not {int(x.min())}..{int(x.max())}"
-        )
-    made = x.astype(np.int64)
-    made.flags.writeable = False
-    return made
-
-
-def _pruned(program: Program) -> Program:
-    if not program.neurons:
-        raise BadInput("a map needs neurons, but this program has none: it keeps nothing between timesteps")
-    needed: set[str] = set()
-    waiting = [n.name for n in program.neurons]
-    while waiting:
-        name = waiting.pop()
-        if name not in needed:
-            needed.add(name)
-            waiting += [e.source for e in program[name].edges]
-    running = [n.name for n in program if isinstance(n, Integrator) and n.name in needed]
-    if running:
-        raise BadInput(
-            f"the states of a map must be bounded, but neurons read the running sum {', '.join(running)}; "
-            "analyse the part of the network before it"
-        )
-    kept = [n for n in program if n.name in needed or n.name == program.input.name]
-    end = Readout(program.readout.name, Edge(program.neurons[-1].name), "last")  # keeps no sum
-    return Program((*kept, end))
-
-
-def _parts(program: Program) -> tuple[Part, ...]:
-    made: list[Part] = []
-
-    def add(node: str, what: str, low: Ints, high: Ints, derived: bool = False) -> None:
-        begin = made[-1].end if made else 0
-        made.append(Part(node, what, begin, begin + low.size, low, high, derived))
-
-    for n in program.neurons:
-        shape = program.shapes[n.name]
-        each = np.zeros(shape, np.int64).reshape(shape[0], -1)
-        for s in n.body.states:
-            codec = n.body.codec(s.name)
-            top = n.parameters.get(f"{s.name}.high", np.full(shape[0], codec.high))
-            add(n.name, s.name, (each + codec.low).reshape(-1), (each + top[:, None]).reshape(-1))
-        sent = (each + n.body.spikes).reshape(-1)
-        add(n.name, "spikes", np.zeros_like(sent), sent, fixed_output(n.body) is not None)
-    longest: dict[str, int] = {}
-    for n in program:
-        for e in n.edges:
-            longest[e.source] = max(longest.get(e.source, 0), e.delay)
-    late = [(name, _past(program, name, k)) for name, most in longest.items() for k in range(1, most + 1)]
-    late = [(name, what) for name, what in late if what != "spikes"]
-    proved = ranges(program) if late else {}  # which takes its time where neurons have many states
-    for name, what in late:
-        none = np.zeros(int(np.prod(program.shapes[name])), np.int64)
-        add(name, what, none + min(0, proved[name].low), none + max(0, proved[name].high))
-    return tuple(made)

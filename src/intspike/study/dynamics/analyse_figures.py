@@ -9,7 +9,8 @@ import numpy as np
 
 from ...dynamics import Cycle, Damage, Hysteresis
 from ..report.style import Figure, Panel, axis, colour, layout, plain, rows, text
-from .analyse import After, Analysis
+from .analyse import Analysis
+from .stimuli import After
 
 MOST_BARS, MOST_TIME, MOST_LINES = 15, 200, 120
 
