@@ -54,7 +54,9 @@ def rasters(found: Sequence[tuple[str, Cycle]]) -> list[Panel]:
                 "hovertemplate": "neuron %{y} at %{x}<extra></extra>",
             }
         ]  # fmt: skip
-        made.append(Panel(text(name), data, layout(axis("timestep"), axis("neuron", showgrid=False)), 260))
+        step: Figure = {} if np.ptp(neurons) > 8 else {"dtick": 1}  # neurons are whole
+        shown = layout(axis("timestep"), axis("neuron", showgrid=False) | step)
+        made.append(Panel(text(name), data, shown, 260 if len(neurons) > 8 else 120 + 14 * len(neurons)))
     return made
 
 

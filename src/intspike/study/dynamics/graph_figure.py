@@ -15,7 +15,7 @@ _GAP = 1.5  # between two attractors
 
 def places(graph: StateGraph) -> np.ndarray:
     """Where every state stands, [M, 2]: the cycle of an attractor on a circle, a state of transient t on the t-th ring
-    around it, near its successor; attractors in rows, the largest first.
+    around it, near its successor; attractors in rows of columns, the largest first.
 
     Each state shares its successor's angle out among what leads to it, by how many states hang there in the end.
     """
@@ -55,13 +55,16 @@ def places(graph: StateGraph) -> np.ndarray:
                 at[u] = radius * math.cos(angle), radius * math.sin(angle)
                 waiting.append(u)
         spans.append((inner + float(steps[own].max()) + 0.5, own))
-    x = y = tallest = 0.0
+    x = y = tallest = width = down = 0.0  # a row of columns, as high as its largest attractor
     most = max(10.0, 2 * math.sqrt(sum(4 * r * r for r, _ in spans)))
     for radius, own in sorted(spans, key=lambda s: (-len(s[1]), int(s[1][0]))):
-        if x + 2 * radius > most and x:
-            x, y, tallest = 0.0, y - tallest - _GAP, 0.0
-        at[own] += x + radius, y - radius
-        x, tallest = x + 2 * radius + _GAP, max(tallest, 2 * radius)
+        if down and down + 2 * radius > tallest:
+            x, width, down = x + width + _GAP, 0.0, 0.0
+        if x and x + 2 * radius > most:
+            x, y, tallest, width, down = 0.0, y - tallest - _GAP, 0.0, 0.0, 0.0
+        at[own] += x + radius, y - down - radius
+        width, tallest = max(width, 2 * radius), max(tallest, 2 * radius)
+        down += 2 * radius + _GAP
     return at
 
 
@@ -79,7 +82,7 @@ def state_graph(graph: StateGraph) -> Panel | None:
     data: list[Figure] = [
         {
             "type": "scatter", "mode": "lines", "x": _gaps(flat[:, 0]), "y": _gaps(flat[:, 1]), "hoverinfo": "skip",
-            "line": {"color": "$grid", "width": 1},
+            "line": {"color": "$muted", "width": 0.75},
         }
     ]  # fmt: skip
     for k in range(graph.observable_attractors):
