@@ -131,8 +131,9 @@ def test_integers_of_brevitas_are_the_integers_of_the_program(bits: int, channel
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @given(st.integers(2, 8), st.booleans(), st.integers(0, 2**31))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_integers_of_many_layers_of_brevitas(bits: int, channel: bool, seed: int):
     check_integers(bits, channel, seed, engines=False)
 
