@@ -119,6 +119,50 @@ def robust(
 
 
 @app.command()
+def trained(
+    neurons: Annotated[
+        str, typer.Option(help="of the recurrent layer: LIF, CubaLIF, AdaptiveLIF")
+    ] = "LIF,CubaLIF,AdaptiveLIF",
+    bits: Annotated[str, typer.Option(help="of weights and of every state, numbers with commas")] = "8,4",
+    hidden: Annotated[int, typer.Option(help="recurrent neurons")] = 50,
+    samples: Annotated[int, typer.Option(help="of the training split")] = 1000,
+    epochs: Annotated[int, typer.Option(help="in full precision")] = 8,
+    coded_epochs: Annotated[int, typer.Option(help="quantized")] = 3,
+    stimuli: Annotated[int, typer.Option(help="streams of test samples")] = 20,
+    steps: Annotated[int, typer.Option(help="timesteps of a stream, and after a kick")] = 180,
+    budget: Annotated[
+        int, typer.Option(help="longest transient and period that are resolved after a stream")
+    ] = 20_000,
+    seeds: Annotated[int, typer.Option(help="networks of each kind, from seed 0")] = 3,
+    out: arguments.Folder = Path("runs/trained"),
+) -> None:
+    """Train small recurrent networks on delayed match, and follow what became of them as maps: how they forget, heal
+    and fall silent.
+
+    intspike dynamics trained --neurons LIF,CubaLIF --bits 8,4 --seeds 5
+    """
+    need_torch()
+    from ..terminal import numbers
+    from .trained import Options, run
+    from .trained_report import table
+
+    options = Options(
+        tuple(neurons.split(",")), numbers(bits, "bits", int), hidden, samples, epochs, coded_epochs, stimuli, steps,
+        budget, seeds,
+    )  # fmt: skip
+    try:
+        with Bars(console) as watch:
+            rows = run(options, out, watch)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    console.print(drawn(table(rows, options)))
+    console.print(
+        f"Open {out / 'report.html'}; numbers are in {out / 'table.csv'} and {out / 'summary.json'}",
+        soft_wrap=True,
+    )
+
+
+@app.command()
 def analyse(
     artifact: arguments.Artifact,
     drive: Annotated[str, typer.Option(help="an input code, or a .npy file of frames that repeat")] = "0",
@@ -150,7 +194,8 @@ def analyse(
     """
     from ... import pretrained
     from .analyse import analyse as run
-    from .analyse_page import attractors_of, summary, tables, to_dict, write
+    from .analyse_page import summary, to_dict, write
+    from .analyse_tables import attractors_of, tables
     from .options import Options
 
     options = Options(
