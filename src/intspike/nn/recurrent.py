@@ -21,8 +21,8 @@ class Recurrent(torch.nn.Module):
 
     Both synapses share one weight scale per channel, and the layer reads spikes or counts of scale 1, so that the sum
     is one integer; in a program the feedback is a delay edge. It has neither norm nor pool. Delays start empty. With a
-    Linear feedback it runs in generated loops, as many timesteps at once as the delay; through a convolution timestep by
-    timestep in torch's own ops.
+    Linear feedback it runs in generated loops, as many timesteps at once as the delay; through a convolution one by one
+    in the ops of torch.
 
     Args:
         neuron: a layer of neurons.
