@@ -297,7 +297,9 @@ def gradients(
     leaves = {k: p.clone().requires_grad_() if k in LEARNED else p for k, p in parameters.items()}
     spikes, _ = run(body, x, leaves, len(weight))
     (spikes * weight).sum().backward()
-    at_once = torch.zeros_like(x) if x.grad is None else x.grad  # None: one timestep, and the last current is read
+    at_once = (
+        torch.zeros_like(x) if x.grad is None else x.grad
+    )  # None: one timestep, and the last current is read
     found = {"current": at_once} | {k: p.grad for k, p in leaves.items() if p.requires_grad}
     return {k: torch.zeros(()) if g is None else g for k, g in found.items()}
 
