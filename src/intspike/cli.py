@@ -161,11 +161,17 @@ def export_c(
 
     intspike export c runs/demo/model.intspike --out c
     """
+    from .export.c import c_size
     from .export.c import export_c as write
     from .ir.artifact import load
 
-    write(load(pretrained.find(artifact)), out, force=force)
-    console.print(f"{out / 'program.h'} is the interface; make -C {out} builds a process", soft_wrap=True)
+    program = load(pretrained.find(artifact))
+    write(program, out, force=force)
+    console.print(
+        f"{out / 'program.h'} is the interface; make -C {out} builds a process. Beside its code it takes "
+        f"{c_size(program)}",
+        soft_wrap=True, highlight=False,
+    )  # fmt: skip
 
 
 @app.command()

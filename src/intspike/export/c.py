@@ -13,6 +13,7 @@ from ..ir import Input, Neuron, Program, Readout, Unfold, ranges, static_nodes
 from ..ir.clock import runs
 from ..ops.c import helpers
 from .c_nodes import Layout, NodeRenderer, layouts
+from .c_size import Size, size_of
 
 
 class Renderer:
@@ -214,7 +215,7 @@ class Renderer:
             "",
             "int main(void)",
             "{",
-            "    if (fread(header, sizeof header[0], 3, stdin) != 3)",
+            "    if (fread(header, sizeof header[0], 3, stdin) != 3 || header[0] < 0 || header[1] < 0)",
             "        return 1;",
             "    for (int32_t n = 0; n < header[1]; n++) {",
             "        program_reset(&state);",
@@ -301,18 +302,37 @@ _README = """\
 # An integer spiking network in C99
 
 `program.h` is the interface: `program_reset(&state)`, then `program_step(&state, x, fresh)` once a timestep, then
-`program_readout(&state, output)` or `program_class(&state)`. No allocation, no floating point. Buffers hold the
-channel last.
+`program_readout(&state, output)` or `program_class(&state)`. No allocation, no floating point.
+
+    static program_state state;            /* {state:,} bytes of RAM; the constants are {constants:,} bytes of flash */
+    static program_input x[PROGRAM_INPUTS]; /* {inputs} */
+
+    program_reset(&state);
+    for (int t = 0; t < timesteps; t++)
+        program_step(&state, x, t == 0);   /* 1 instead where every timestep brings another x */
+    int32_t winner = program_class(&state);
+
+All buffers hold the channel last: of {channels} channels, x[position * {channels} + channel], positions row by row.
 
 Early exit: `program_run_until(&state, x, longest, margin)` stops at the first timestep at which the largest readout
 leads by the margin, and returns how many it ran. Where every timestep brings another frame, ask
 `program_margin(&state)` behind each `program_step`. Choose the margin on samples that are neither training nor test.
 
 `main.c` runs samples as a process. Standard input: int32 timesteps, int32 samples, int32 static (1: one frame a
-sample), then the frames as int32, channel first. Standard output, int64 little-endian, per sample: at every
-timestep, for each layer of neurons, its spikes, then its stored codes, channel first; after the last timestep the
-readout and the class.
+sample), then the frames as int32, channel first (it turns them round). Standard output, int64 little-endian, per
+sample: at every timestep, for each layer of neurons, its spikes, then its stored codes, channel first; after the last
+timestep the readout and the class.
 """
+
+
+def c_size(program: Program, *, timesteps: int = 1024) -> Size:
+    """Memory that the exported program takes beside its code.
+
+    Args:
+        timesteps: the longest run for which widths are proved.
+    """
+    r = Renderer(program, timesteps)
+    return size_of(r.header(), r.source())
 
 
 def export_c(
@@ -336,12 +356,18 @@ def export_c(
         )
     folder.mkdir(parents=True, exist_ok=True)
     r = Renderer(program, timesteps)
+    header, source, k = r.header(), r.source(), r.layout[program.input.name]
+    size, shape = size_of(header, source), "x".join(map(str, program.shapes[program.input.name]))
+    readme = _README.format(
+        state=size.state, constants=size.constants, channels=k.channels,
+        inputs=f"codes {program.input.low}..{program.input.high}, of shape {shape}",
+    )  # fmt: skip
     files = {
-        "program.h": r.header(),
-        "program.c": r.source(),
+        "program.h": header,
+        "program.c": source,
         "main.c": r.main(),
         "Makefile": _MAKEFILE,
-        "README.md": _README,
+        "README.md": readme,
     }
     for name, text in files.items():
         (folder / name).write_text(text)
