@@ -65,7 +65,7 @@ def test_the_example_neuron_is_equal_in_every_engine(tmp_path: Path, monkeypatch
     from intspike.native import compiler
 
     monkeypatch.chdir(tmp_path)
-    page = DOCS / "extending.md"
+    page = DOCS / "tutorial-neuron.md"
     names, printed = run(page, python_of(page)[:3])  # until it is verified
     assert "lookup" in printed
     assert "adjoint" in printed

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from intspike.errors import BadInput
+from intspike.errors import BadInput, BadProgram
 from intspike.ir import Edge
 from intspike.measure.codes import stuck_codes
 from intspike.neuron import IF, LIF
@@ -402,3 +402,15 @@ def test_levels_that_cannot_be_are_refused(change: dict[str, Any], message: str)
 def test_fields_that_have_no_meaning_are_refused(make: Any, message: str):
     with pytest.raises(BadInput, match=message):
         make()
+
+
+def test_a_step_that_branches_on_a_value_is_refused():
+    """A value is always true for Python, so the other branch would vanish in silence."""
+
+    @dataclass(frozen=True)
+    class Branching(IF):
+        def step(self, ops: Any, state: Any, current: Any) -> Any:
+            return ops.fire("u", state["u"] + current if state["u"] > 0 else current)
+
+    with pytest.raises(BadProgram, match="must not branch on a value"):
+        trace(Branching(), Form(Table(2, 1)))

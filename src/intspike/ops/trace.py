@@ -159,6 +159,11 @@ class Value:
     def __gt__(self, x: Value | float) -> Value:
         return Value(self.ops, self.ops.emit("gt", self.index, self._lift(x)))
 
+    def __bool__(self) -> bool:
+        raise BadProgram(
+            "a step must not branch on a value, which only a run knows; write ops.select(condition, x, y)"
+        )
+
     def max(self, x: Value | float) -> Value:
         return Value(self.ops, self.ops.emit("max", self.index, self._lift(x)))
 
