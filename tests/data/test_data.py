@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -319,9 +320,29 @@ def test_splits_check_what_they_are_given():
         Split(images, labels[:2])
     with pytest.raises(BadInput, match=r"labels must be int64 .* are uint8"):
         Split(images, labels.astype(np.uint8))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(
+        BadInput, match=r"inputs must be numpy arrays, but are a torch Tensor; give inputs\.numpy\(\)"
+    ):
+        Split(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), labels)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(BadInput, match=r"labels must be numpy arrays, .* list; give np\.array\(labels\)"):
+        Split(images, [0, 0, 0])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(BadInput, match=r"labels must be at least 0, .* the label of sample 1 is -2; count"):
+        Split(images, np.array([0, -2, -1]))
     assert repr(Split(images, labels)) == "Split(3 samples of [1, 2, 2])"
     with pytest.raises(FrozenInstanceError):
         Split(images, labels).inputs = images  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_labels_of_a_data_set_are_its_classes():
+    images = np.zeros((3, 1, 2, 2), np.uint8)
+    few, more = Split(images, np.array([0, 1, 1])), Split(images, np.array([0, 2, 1]))
+    with pytest.raises(
+        BadInput, match=r"labels must be below 2, .* sample 1 in validation is 2; name every class"
+    ):
+        Dataset("made", few, more, few, ("a", "b"), "made up")
+    assert Dataset("made", few, more, few, ("a", "b", "c"), "made up").classes == ("a", "b", "c")
+    numbered = Dataset("made", few, more, few, ("a", "b"), "made up", labelled=False)
+    assert not subset(numbered, 1, 1, 1).labelled
 
 
 # ---------------------------------------------------------------- the user's files

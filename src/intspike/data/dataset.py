@@ -21,8 +21,11 @@ class Split:
     Attributes:
         inputs: uint8 codes as stored, unscaled: [N, ...] static, [N, T, ...] timed (spikes, or events counted in
             each bin of time).
-        labels: int64 [N], indices into the data set's classes.
+        labels: int64 [N], indices into the data set's classes, from 0.
         timed: whether the second axis is time.
+
+    Raises:
+        BadInput: no numpy arrays, other types or shapes, or a label below 0.
     """
 
     inputs: NDArray[np.uint8]
@@ -30,6 +33,13 @@ class Split:
     timed: bool = False
 
     def __post_init__(self):
+        for name, given in (("inputs", self.inputs), ("labels", self.labels)):
+            if not isinstance(given, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
+                repair = f"{name}.numpy()" if hasattr(given, "numpy") else f"np.array({name})"
+                raise BadInput(
+                    f"{name} must be numpy arrays, but are a {type(given).__module__.partition('.')[0]} "
+                    f"{type(given).__name__}; give {repair}"
+                )
         lead = 2 if self.timed else 1
         if self.inputs.dtype != np.uint8 or self.inputs.ndim - lead not in (1, 3):
             wanted = "[N, T, F] or [N, T, C, H, W]" if self.timed else "[N, F] or [N, C, H, W]"
@@ -42,6 +52,12 @@ class Split:
             raise BadInput(
                 f"labels must be int64 of shape [{len(self.inputs)}], one for each sample, but are "
                 f"{self.labels.dtype} of shape {list(self.labels.shape)}; give one label for each sample"
+            )
+        if self.labels.min(initial=0) < 0:
+            at = int(self.labels.argmin())
+            raise BadInput(
+                f"labels must be at least 0, indices into the classes, but the label of sample {at} is "
+                f"{self.labels[at]}; count classes from 0"
             )
 
     def __len__(self) -> int:
@@ -92,9 +108,13 @@ class Dataset:
 
     Attributes:
         train, validation, test: the splits; choices are made on validation, test is only reported.
-        classes: the name of every label.
+        classes: the name of every label; labels are below their number.
         source: one short sentence for people: where the samples are from and how many there are.
         high: the largest code that an input may hold, which `nn.Input` must be told: 255 for images, 1 for spikes.
+        labelled: whether labels are classes; else they number the samples, for a loss that looks up what it needs.
+
+    Raises:
+        BadInput: splits that are not alike, an input above high, or a label that is no class.
     """
 
     name: str
@@ -104,6 +124,7 @@ class Dataset:
     classes: tuple[str, ...]
     source: str
     high: int = 255
+    labelled: bool = True
 
     def __post_init__(self):
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
@@ -118,6 +139,12 @@ class Dataset:
                 raise BadInput(
                     f"inputs must be in 0..{self.high} as high says, but {name} holds {part.inputs.max()}; raise "
                     "high, or clip the inputs"
+                )
+            if self.labelled and part.labels.max(initial=-1) >= len(self.classes):
+                at = int(part.labels.argmax())
+                raise BadInput(
+                    f"labels must be below {len(self.classes)}, the number of classes, but the label of sample {at} in "
+                    f"{name} is {part.labels[at]}; name every class, count labels from 0, or say labelled=False"
                 )
 
     @property

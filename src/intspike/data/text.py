@@ -134,7 +134,7 @@ def text_windows(text: Text, context: int, held: float = 0.1) -> Dataset:
     rest = every.pick(np.arange(kept, len(windows)))
     source = f"{text.source}; {kept:,} + {len(rest):,} windows of {context}"
     none = every.pick(np.arange(0))
-    return Dataset("language", every.take(kept), none, rest, text.vocabulary, source, high=1)
+    return Dataset("language", every.take(kept), none, rest, text.vocabulary, source, high=1, labelled=False)
 
 
 def learned_windows(windows: int, context: int, held: float) -> int:

@@ -58,7 +58,8 @@ def next_tokens(text: Text, context: int, held: float = 0.1) -> tuple[Dataset, N
     learned = one_hot(list(windows[:kept, :-1]), numbers, len(text.vocabulary), context)
     none = Split(learned.inputs[:0], learned.labels[:0], timed=True)
     source = f"{text.source}; {kept:,} windows of {context}"
-    dataset = Dataset("next tokens", learned, none, none, tuple(text.vocabulary), source, high=1)
+    words = tuple(text.vocabulary)
+    dataset = Dataset("next tokens", learned, none, none, words, source, high=1, labelled=False)
     return dataset, NextToken(torch.from_numpy(windows[:kept, 1:].copy())), windows[kept:]
 
 
