@@ -78,7 +78,7 @@ def test_the_command(tmp_path):
         ({"bits": (4, 4)}, "not 4,4"),
         ({"steps": 3}, r"--steps must be in 4\.\."),
         ({"seeds": 1}, r"--seeds must be in 2\.\."),
-        ({"density": 2.0}, "density must be in"),
+        ({"density": 2.0}, "--density must be in 0..1, not 2"),
     ],
 )
 def test_options_that_cannot_be(fields, words):

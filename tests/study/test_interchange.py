@@ -89,6 +89,12 @@ def test_options_of_an_import(option: str, value: str, words: str, tmp_path: Pat
         run("import", graph(tmp_path / "x.nir"), *[x for pair in arguments.items() for x in pair])
 
 
+def test_no_onnx_file_without_timesteps(program: Path, tmp_path: Path):
+    with pytest.raises(BadInput, match=r"--timesteps must be in 1\.\.1024, .*, not 0"):
+        run("export", "onnx", program, "--timesteps", "0", "--out", tmp_path / "no.onnx")
+    assert not (tmp_path / "no.onnx").exists()
+
+
 def test_check_says_what_a_file_means(tmp_path: Path, program: Path):
     path = graph(tmp_path / "theirs.nir")
     found = json.loads(run("check", path, "--json"))

@@ -28,6 +28,9 @@ def onnx_package() -> Any:
         raise MissingDependency("ONNX files need the onnx package; run: pip install 'intspike[onnx]'") from e
 
 
+MOST_STEPS = 1024
+
+
 def check_steps(path: Path, timesteps: int, force: bool) -> None:
     """Refuse a file that exists, and runs that no graph should hold.
 
@@ -36,8 +39,10 @@ def check_steps(path: Path, timesteps: int, force: bool) -> None:
     """
     if path.exists() and not force:
         raise BadInput(f"{path} exists; choose another, or force=True (--force)")
-    if not 1 <= timesteps <= 1024:
-        raise BadInput(f"timesteps must be in 1..1024, because the graph holds each of them, not {timesteps}")
+    if not 1 <= timesteps <= MOST_STEPS:
+        raise BadInput(
+            f"timesteps must be in 1..{MOST_STEPS}, because the graph holds each of them, not {timesteps}"
+        )
 
 
 def finish(

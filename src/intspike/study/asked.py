@@ -35,8 +35,8 @@ def check_training(options: Any) -> None:
         if isinstance(value, int) and not low <= value <= high:
             raise BadInput(f"--{name.replace('_', '-')} must be in {low}..{high}, not {value}")
     for name in ("learning_rate", "quantized_learning_rate"):
-        rate = getattr(options, name)
-        if not 0 < rate < 100:
+        rate = getattr(options, name, None)
+        if rate is not None and not 0 < rate < 100:
             raise BadInput(f"--{name.replace('_', '-')} must be a positive number below 100, not {rate:g}")
 
 

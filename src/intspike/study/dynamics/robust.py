@@ -20,6 +20,7 @@ from ..report import Page, Section, Table, write_report
 from ..report.style import Figure, Panel, axis, colour, layout, plain, text
 from ..report.tables import markdown
 from ..watch import Watch
+from .sweep import check_shares
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Options:
         for name, least in (("steps", 4), ("budget", 1), ("seeds", 2)):
             if not least <= getattr(self, name) <= 10**6:
                 raise BadInput(f"--{name} must be in {least}..1,000,000, not {getattr(self, name)}")
+        check_shares((self.density,), self.inhibition, self.gain)
         assert [self.ensemble(b) for b in self.bits]  # which checks the others
 
     def ensemble(self, bits: int) -> Ensemble:

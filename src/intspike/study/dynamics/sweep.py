@@ -118,6 +118,7 @@ class Options:
         ):
             if not least <= getattr(self, name) <= most:
                 raise BadInput(f"--{name} must be in {least}..{most:,}, not {getattr(self, name)}")
+        check_shares(self.density, self.inhibition, self.gain)
         for n in self.neurons:
             if not 1 <= n <= 4096:
                 raise BadInput(f"--neurons must be in 1..4096, not {n}")
@@ -207,6 +208,20 @@ def run(options: Options, out: Path, *, jobs: int = 1, watch: Watch | None = Non
             raise
         write(finished, options, out, of=len(cells))
     return finished
+
+
+def check_shares(densities: Sequence[float], inhibition: float, gain: float) -> None:
+    """Check what `Ensemble` checks too, in the words of the command line.
+
+    Raises:
+        BadInput: which option, what it must be, and what it is.
+    """
+    for name, high, values in (
+        ("density", 1, densities), ("inhibition", 1, [inhibition]), ("gain", 1000, [gain]),
+    ):  # fmt: skip
+        for value in values:
+            if not 0 <= value <= high:
+                raise BadInput(f"--{name} must be in 0..{high}, not {value:g}")
 
 
 def parse_axis(option: str, words: str, kind: type[int] | type[float]) -> tuple[Any, ...]:

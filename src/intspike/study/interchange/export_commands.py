@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ...errors import BadInput
 from .. import arguments
 
 console = Console()
@@ -59,8 +60,13 @@ def export_onnx(
     """
     from ... import pretrained
     from ...export.onnx import export_onnx as write
+    from ...export.onnx_model import MOST_STEPS
     from ...ir.artifact import load
 
+    if not 1 <= timesteps <= MOST_STEPS:
+        raise BadInput(
+            f"--timesteps must be in 1..{MOST_STEPS}, because the graph holds each of them, not {timesteps}"
+        )
     program = load(pretrained.find(artifact))
     write(program, out, timesteps=timesteps, timed=timed, trace=trace, force=force)
     shape = ", ".join(map(str, program.input.shape))

@@ -17,10 +17,13 @@ from ...lower import lower, verify
 from ...measure import size_bits, wilson
 from ...nn import Network, quantize
 from ...train.history import history_to_dict
+from ...train.launch import PRECISIONS
+from ..asked import check_training
 from ..compare.network import built, config_of, load_parameters
 from ..custom import check_fits
 from ..folder import clear_disk_errors, write_json
 from ..samples import read_data
+from ..trained_for import chosen
 from ..watch import Watch
 
 FULL = "full-precision.safetensors"
@@ -57,6 +60,11 @@ class Options:
     precision: str = "32-true"
 
     def __post_init__(self) -> None:
+        check_training(self)
+        if self.devices < 1:
+            raise BadInput(f"--devices must be at least 1, not {self.devices}")
+        if self.precision not in PRECISIONS:
+            raise BadInput(f"--precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
         if self.bits != "fp32":
             config_of(self.bits)
         elif self.start is not None:
@@ -72,7 +80,8 @@ def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None
     """
     told = watch or Watch()
     dataset = read_data(options.data)
-    timesteps = options.timesteps or dataset.train.timesteps or 25
+    timesteps = chosen(options.timesteps, dataset.train.timesteps)
+    _check_devices(options, len(dataset.train))
     torch.manual_seed(options.seed)
     net = built(options.model, dataset)
     check_fits(net, dataset, options.model)
@@ -96,6 +105,16 @@ def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None
             _store(few, dataset, timesteps, out / PROGRAM, record)
         write_json(out / RECORD, record)
     return record
+
+
+def _check_devices(options: Options, samples: int) -> None:
+    """Each process takes an equal part of a batch, which holds no more than all samples."""
+    batch = min(options.batch_size, samples)
+    if batch % options.devices:
+        raise BadInput(
+            f"--batch-size must divide evenly over --devices, but {batch} samples do not over {options.devices}; "
+            "choose another of the two"
+        )
 
 
 def _fit(
