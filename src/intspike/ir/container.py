@@ -28,6 +28,18 @@ MOST_JSON_DEPTH = 16
 MOST_ELEMENTS = 1 << 28  # of all tensors of a file together
 MOST_DIMENSIONS = 8
 CHUNK = 1 << 16  # elements converted at a time
+OTHER_FILES: Mapping[bytes, str] = {
+    b"PK\x03\x04": "a zip file (npz, PyTorch, ...)",
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file (NIR, ...)",
+    b"\x93NUMPY": "a NumPy array",
+    b"\x89PNG": "a PNG image",
+    b"\x1f\x8b": "a gzip file",
+    b"\x7fELF": "a compiled program",
+    b"%PDF": "a PDF document",
+    b"\x80\x02": "a pickle",
+    b"\x80\x04": "a pickle",
+    b"\x80\x05": "a pickle",
+}
 
 DTYPES: Mapping[str, np.dtype[Any]] = {
     "U8": np.dtype("u1"),
@@ -170,6 +182,24 @@ def header_bytes(arrays: Mapping[str, NDArray[Any]], key: str, metadata: str) ->
     return len(text).to_bytes(8, "little") + text, tensors
 
 
+def _check_kind(first: bytes) -> None:
+    """Refuse what begins as another kind of file does; no length of a header that is allowed begins so.
+
+    Raises:
+        Flaw: which kind it is.
+    """
+    if int.from_bytes(first, "little") <= MOST_HEADER_BYTES:
+        return
+    found = next((kind for start, kind in OTHER_FILES.items() if first.startswith(start)), None)
+    if found is None and all(b in b"\t\n\r" or 32 <= b < 127 for b in first):
+        found = f"text, which begins with {shown(first.decode('ascii'))}"
+    if found is not None:
+        raise Flaw(
+            f"it is {found}, and does not begin with the length of a header in 8 bytes",
+            "name a file that intspike saved, such as model.intspike; intspike import reads NIR files",
+        )
+
+
 def read_header(file: BufferedReader, size: int, key: str) -> tuple[str, list[Tensor]]:
     """The metadata under a key and the tensors of an open file of `size` bytes, in the order of their bytes.
 
@@ -180,7 +210,9 @@ def read_header(file: BufferedReader, size: int, key: str) -> tuple[str, list[Te
         size <= MOST_FILE_BYTES, f"it has {size:,} bytes, more than the {MOST_FILE_BYTES:,} that are allowed"
     )
     must(size >= 8, f"it has {size} bytes, too few for a header")
-    length = int.from_bytes(file.read(8), "little")
+    first = file.read(8)
+    _check_kind(first)
+    length = int.from_bytes(first, "little")
     must(length <= MOST_HEADER_BYTES, f"its header claims {length:,} bytes of at most {MOST_HEADER_BYTES:,}")
     must(8 + length <= size, f"its header claims {length:,} bytes, but {size - 8:,} follow")
     raw = file.read(length)
