@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from intspike import nn
 from intspike.engine import exported, native, reference
 from intspike.engine.compare import Comparison, compare
-from intspike.errors import NotLowerable, RangeExceeded
+from intspike.errors import BadInput, NotLowerable, RangeExceeded
 from intspike.ir import Neuron
 from intspike.lower import Lowering, lower, lower_with_report, lowerability, torch_trace
 from intspike.native import compiler
@@ -320,3 +320,18 @@ def test_the_report_counts_stuck_codes():
         report = lower_with_report(q, input_shape=(6,))[1]
         assert bool(report.layers[0].stuck) == stuck
         assert ("stuck codes: none" in str(report)) != stuck
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        (6, r"must be a tuple \(C, H, W\) or \(N,\) of positive integers, .* not 6; give \(6,\)"),
+        ((2, 3), r"not \(2, 3\)$"),
+        ((6.0,), r"not \(6.0,\)$"),
+        ((), r"not \(\)$"),
+    ],
+)
+def test_an_input_shape_that_is_none_is_refused(shape, message):
+    net = quantize(torch.nn.Sequential(torch.nn.Linear(6, 3), nn.LIF()), CONFIG)
+    with pytest.raises(BadInput, match=message):
+        lower(net, input_shape=shape)

@@ -130,7 +130,7 @@ def test_batch_statistics_are_frozen_for_the_last_fifth(quantized):
     made: list[Network] = []
 
     def loss(spikes: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        tracked.append(int(made[0].layers[0].norm.num_batches_tracked) if made else -1)
+        tracked.append(int(made[-1].layers[0].norm.num_batches_tracked) if made else -1)
         return CountCrossEntropy()(spikes, labels)
 
     original = Network.train
@@ -199,6 +199,79 @@ def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(BadInput) as e:
         train.fit(network(), **{"data": DATA, **SMALL, "epochs": 1, **arguments})
     assert message in str(e.value)
+
+
+def ends_in(*layers: torch.nn.Module) -> torch.nn.Module:
+    return torch.nn.Sequential(nn.Input(1 / 255), *layers, nn.LIF())
+
+
+@pytest.mark.parametrize(
+    ("net", "arguments", "message"),
+    [
+        (
+            ends_in(torch.nn.Linear(16, 1)),
+            {},
+            "the network must end in 2 neurons, one for each class of halves, but ends in [1]; end it in "
+            "torch.nn.Linear(..., 2) and neurons",
+        ),
+        (
+            ends_in(torch.nn.Conv2d(1, 2, 3)),
+            {},
+            "but ends in [2, 2, 2]; end it in torch.nn.Linear(..., 2) and neurons, with torch.nn.Flatten() before",
+        ),
+        (
+            ends_in(torch.nn.Linear(9, 2)),
+            {},
+            "the network must read frames [1, 4, 4] of halves, but layer_1 must read",
+        ),
+        (network(), {"learning_rate": "1e-3"}, "must be a positive number, such as 1e-3, not the str '1e-3'"),
+        (network(), {"loss": "mse"}, "the loss must be a function of spikes and labels, such as train.Count"),
+        (
+            network(),
+            {"loss": torch.nn.CrossEntropyLoss()},
+            "the loss must be called with spikes [T, B, K] and labels [B] and return one number, but CrossEntropyLoss "
+            "fails on [3, 20, 2] and [20] with ValueError",
+        ),
+        (network(), {"loss": CountMSE}, "but CountMSE "),
+        (
+            network(),
+            {"loss": lambda s, y: s.mean(0)},
+            "but <lambda> returns [20, 2]; train.CountCrossEntropy()",
+        ),
+        (
+            torch.nn.Flatten,
+            {},
+            "must be made of a torch.nn.Module, not the class Flatten; give an instance, "
+            "torch.nn.modules.flatten.Flatten()",
+        ),
+        ("net", {}, "must be made of a torch.nn.Module, not str; give the model itself"),
+    ],
+)
+def test_networks_data_and_losses_that_do_not_belong_together_are_named(net, arguments, message):
+    with pytest.raises(BadInput) as e:
+        train.fit(net, **{"data": DATA, **SMALL, "epochs": 1, **arguments})
+    assert message in str(e.value)
+
+
+def test_the_loss_that_the_repair_names_is_the_one_that_is_the_default():
+    def counts(spikes: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return torch.nn.CrossEntropyLoss()(spikes.mean(0) * 10, labels)
+
+    start = network()
+    assert same(
+        train.fit(start, DATA, epochs=1, loss=counts, **SMALL), train.fit(start, DATA, epochs=1, **SMALL)
+    )
+
+
+def test_more_outputs_than_classes_and_samples_without_classes_are_trained():
+    assert train.fit(ends_in(torch.nn.Linear(16, 3)), DATA, epochs=1, **SMALL).layers[-1].channels == 3
+    numbers = [Split(s.inputs, np.arange(len(s))) for s in (DATA.train, DATA.validation)]
+    data = Dataset("numbered", *numbers, numbers[1], ("a", "b"), "made up", labelled=False)
+    net = ends_in(torch.nn.Linear(16, 1))
+    assert (
+        train.fit(net, data, epochs=1, loss=lambda s, y: s.mean() + 0 * y.sum(), **SMALL).layers[-1].channels
+        == 1
+    )
 
 
 def test_no_training_images_are_refused():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import IntspikeError, NotLowerable
+from ..errors import BadInput, IntspikeError, NotLowerable
 from ..ir import (
     Conv,
     Dense,
@@ -48,6 +48,7 @@ def lower(net: torch.nn.Module, *, input_shape: tuple[int, ...] | None = None) -
     Raises:
         NotLowerable: full precision, or an operation without an exact integer form; all are named, with repairs.
         RangeExceeded: sums that could pass 2^24, where float32 stops being exact.
+        BadInput: an input shape that is none.
     """
     return lower_with_report(net, input_shape=input_shape)[0]
 
@@ -63,10 +64,16 @@ def lower_with_report(
             "a network must be exact in integers to be lowered, but\n"
             + "\n".join(f"  {p.layer}: {p.name}: {p.detail}" for p in refused)
         )
-    shape = input_shape or net.input_shape
+    shape = net.input_shape if input_shape is None else input_shape
     if shape is None:
         raise NotLowerable(
             "the shape of the input must be known; run the network once, or pass input_shape=(C, H, W)"
+        )
+    whole = isinstance(shape, (tuple, list)) and all(type(n) is int and n > 0 for n in shape)  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not whole or len(shape) not in (1, 3):
+        raise BadInput(
+            f"input_shape must be a tuple (C, H, W) or (N,) of positive integers, the shape of one frame, not {shape!r}"
+            + (f"; give ({shape},)" if isinstance(shape, int) else "")
         )
     was_training = net.training
     net.eval()

@@ -67,6 +67,8 @@ class Network(torch.nn.Module):
 
     def __init__(self, module: torch.nn.Module):
         super().__init__()
+        if not isinstance(module, torch.nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise BadInput(f"a network must be made of a torch.nn.Module, {_instead(module)}")
         made = Traced(module)
         self.steps, self.output = made.steps, made.output
         self.groups = torch.nn.ModuleDict(made.groups)
@@ -260,3 +262,11 @@ def _tensor(v: Value, scale: float = 1.0) -> Tensor:
 
 def _rates(v: Value) -> Tensor:
     return v.rates() if isinstance(v, Frames) else v.sum((0, 1)) / max(1, v.shape[0] * v.shape[1])
+
+
+def _instead(given: Any) -> str:
+    """What was given in place of a module, and what to give."""
+    if not isinstance(given, type):
+        return f"not {type(given).__name__}; give the model itself"
+    module = "" if given.__module__ == "__main__" else f"{given.__module__}."
+    return f"not the class {given.__name__}; give an instance, {module}{given.__qualname__}()"

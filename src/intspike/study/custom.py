@@ -17,6 +17,7 @@ import torch
 from ..data import Dataset
 from ..errors import BadInput, IntspikeError, did_you_mean
 from ..nn import Network
+from ..train.fits import check_fits as fits
 from .grid.worker import one_line
 
 _FORM = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -108,16 +109,4 @@ def check_fits(net: Network, data: Dataset, name: str) -> None:
             f"the input of {name} must take codes up to {data.high}, the largest of {data.name}, but takes {high}; "
             f"begin the model with nn.Input(scale, high={data.high})"
         )
-    count = min(2, len(data.train))
-    x = torch.from_numpy(data.train.batch(torch.arange(count).numpy(), 1))
-    try:
-        shape = tuple(net.eval().record(x).output.shape)
-    except IntspikeError as e:
-        raise BadInput(f"{name} must read frames {list(data.frame)} of {data.name}, but {e}") from e
-    except RuntimeError as e:
-        raise BadInput(f"{name} must read frames {list(data.frame)} of {data.name}, but {one_line(e)}") from e
-    if shape[2:] != (len(data.classes),):
-        raise BadInput(
-            f"{name} must end in {len(data.classes)} neurons, one for each class of {data.name}, but ends in "
-            f"{list(shape[2:])}"
-        )
+    fits(net, data, name)

@@ -17,6 +17,7 @@ from .checkpoint import Keeper
 from .devices import Share
 from .fingerprint import fingerprint
 from .firing import FiringRegularizer
+from .fits import check_fits
 from .history import Epoch, Listener, Progress
 from .history import history_to_dict as history_to_dict  # noqa: PLC0414
 from .launch import launch
@@ -75,7 +76,8 @@ def fit(
         history: takes an Epoch after every epoch.
 
     Raises:
-        BadInput: epochs, sizes or rates out of range, a loss that is not finite, a teacher with other layers, or a
+        BadInput: epochs, sizes or rates out of range, a network that cannot read the data or has fewer outputs than
+            they have classes, a loss that is called otherwise or is not finite, a teacher with other layers, or a
             checkpoint of a training with other arguments.
         BadData: a checkpoint that is damaged or something else.
         MissingDependency: Lightning Fabric is wanted and not installed.
@@ -98,6 +100,7 @@ def fit(
         augment=augment,
         regularizer=regularizer,
     )
+    check_fits(copy.deepcopy(made), data, "the network", more=True)
     keeper = None
     if checkpoint is not None:
         arguments = fingerprint(plan, made, devices=devices, precision=precision)

@@ -14,6 +14,7 @@ from ..nn.quantize import norms
 from .checkpoint import Keeper
 from .devices import Share, Worker
 from .evaluate import correct_on
+from .fits import value_of
 from .history import Epoch, Listener, Progress
 from .plan import Plan
 from .state import State, begin, draw_order, finished
@@ -79,10 +80,10 @@ def _learn(plan: Plan, state: State, share: Share, worker: Worker) -> None:
 def _value(plan: Plan, share: Share, worker: Worker, x: Tensor, labels: Tensor) -> Tensor:
     """What is made small."""
     if plan.regularizer is None:
-        return plan.loss(worker.net(x), labels)
+        return value_of(plan.loss, worker.net(x), labels)
     spikes, rates = worker.net.forward_with_rates(x)
     taught = plan.regularizer.taught(x)
-    return plan.loss(spikes, labels) + plan.regularizer(share.means(rates), share.means(taught))
+    return value_of(plan.loss, spikes, labels) + plan.regularizer(share.means(rates), share.means(taught))
 
 
 def _progress(plan: Plan, state: State) -> Progress:

@@ -71,6 +71,16 @@ class Plan:
             )
         if not len(self.data.train):
             raise BadInput("data must hold at least one training sample")
+        if isinstance(self.rate, bool) or not isinstance(self.rate, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise BadInput(
+                f"the learning rate must be a positive number, such as 1e-3, not the {type(self.rate).__name__} "
+                f"{self.rate!r}; give learning_rate without quotes"
+            )
+        if not callable(self.loss):  # pyright: ignore[reportUnnecessaryComparison]
+            raise BadInput(
+                f"the loss must be a function of spikes and labels, such as train.CountCrossEntropy(), "
+                f"not {self.loss!r}"
+            )
         if not (math.isfinite(self.rate) and self.rate > 0):
             raise BadInput(f"the learning rate must be a positive number, not {self.rate!r}")
         object.__setattr__(self, "batch_size", min(self.batch_size, len(self.data.train)))
