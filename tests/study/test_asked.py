@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from intspike.study.asked import command_line, kept
+from intspike.cli import app
+from intspike.errors import BadData, BadInput
+from intspike.study.asked import command_line, kept, recall
 
 
 @dataclass(frozen=True)
@@ -56,4 +63,43 @@ def test_defaults_are_named_where_asked_and_own_words_are_taken() -> None:
 )
 def test_paths_of_the_user_are_not_named_and_functions_not_kept(data: str, named: str) -> None:
     assert command_line("x", Options(data=data)) == f"x --data {named}"
-    assert kept(Options(data=data))["data"] == (None if ":" in data else data)
+    stored = kept(Options(data=data))
+    assert (stored["data"], stored["needs"]) == ((None, ["data"]) if ":" in data else (data, []))
+
+
+@pytest.mark.parametrize("study", ["drift", "timesteps", "neurons", "squat"])
+def test_every_study_takes_up_its_options(
+    study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those given now replace them; records of earlier versions, without `needs` and later options, are read."""
+    seen: list[Any] = []
+
+    def run(options: Any, out: Path, **computing: Any) -> None:
+        seen.append(options)
+        raise BadInput("far enough")
+
+    monkeypatch.setattr(importlib.import_module(f"intspike.study.{study}.study"), "run", run)
+    kind = importlib.import_module(f"intspike.study.{study}.options").Options
+    stored = kind(
+        dataset="spoken-digits" if study != "timesteps" else "mnist", seeds=2, epochs=7, data="folder"
+    )
+    record = stored.to_dict()
+    for name in ("needs", "learning_rate"):
+        del record[name]
+    (tmp_path / "study.json").write_text(json.dumps(record))
+    command = ["study", study, "--out", str(tmp_path), "--resume"]
+    for more, expected in (
+        ([], stored),
+        (["--seeds", "3"], replace(stored, seeds=3)),  # though it is the default
+        (["--data", "fashion-mnist=x"], replace(stored, dataset="fashion-mnist", data="x")),
+    ):
+        assert isinstance(CliRunner().invoke(app, [*command, *more]).exception, (BadInput, SystemExit))
+        assert seen.pop() == expected
+    needs = replace(stored, model="my:net").to_dict()
+    (tmp_path / "study.json").write_text(json.dumps(needs))
+    with pytest.raises(BadInput, match="used a function of yours; give --model again"):
+        recall(tmp_path, kind(), {})
+    for damaged in ("", "[]", "{}", '{"dataset": "mnist", "evil": 1}'):
+        (tmp_path / "study.json").write_text(damaged)
+        with pytest.raises(BadData, match="must be the record of a study"):
+            recall(tmp_path, kind(), {})

@@ -26,11 +26,12 @@ from intspike.ir.artifact import load
 from intspike.measure import paired_interval, wilson
 from intspike.quant import LQNet, UniformState
 from intspike.study import custom, splits
+from intspike.study.asked import recall
 from intspike.study.grid import Finished, Store, cell_hash, run
 from intspike.study.networks import PROGRAM, right_of
 from intspike.study.squat import paper, study, tables, tasks
 from intspike.study.squat.cells import SPACINGS, Setting, SquatCell, grid
-from intspike.study.squat.options import Options, cells_of, recall, record_of
+from intspike.study.squat.options import Options, cells_of
 from intspike.study.squat.rows import rows_of, what_of
 from intspike.study.squat.tasks import TASKS, Where
 from intspike.study.squat.trends import CLAIMS, trends
@@ -454,22 +455,24 @@ def test_options_out_of_range(given: dict[str, Any], message: str) -> None:
 
 def test_a_study_s_options_come_back_but_for_functions(tmp_path: Path) -> None:
     options = Options(seeds=2, bits=(3, 1), beta=0.5, data="folder")
-    (tmp_path / "study.json").write_text(json.dumps(record_of(options)))
-    assert recall(tmp_path, {}) == options
-    assert recall(tmp_path, {"seeds": 5}) == replace(options, seeds=5)
+    (tmp_path / "study.json").write_text(json.dumps(options.to_dict()))
+    assert recall(tmp_path, Options(), {}) == options
+    assert recall(tmp_path, Options(), {"seeds": 5}) == replace(options, seeds=5)
     (tmp_path / "study.json").write_text(
-        json.dumps(record_of(replace(options, model="my:net", data="my:data")))
+        json.dumps(replace(options, model="my:net", data="my:data").to_dict())
     )
     assert "my:" not in (tmp_path / "study.json").read_text()
     with pytest.raises(BadInput, match="used a function of yours; give --data and --model again"):
-        recall(tmp_path, {})
-    assert recall(tmp_path, {"model": "a:b", "data": "c:d"}) == replace(options, model="a:b", data="c:d")
+        recall(tmp_path, Options(), {})
+    assert recall(tmp_path, Options(), {"model": "a:b", "data": "c:d"}) == replace(
+        options, model="a:b", data="c:d"
+    )
     for damaged in ("", "[]", "{}", '{"needs": [], "bits": [1], "evil": 1}'):
         (tmp_path / "study.json").write_text(damaged)
         with pytest.raises(BadData, match="must be the record of a study, but is damaged"):
-            recall(tmp_path, {})
+            recall(tmp_path, Options(), {})
     with pytest.raises(BadInput, match="--resume needs the folder of an earlier study"):
-        recall(tmp_path / "none", {})
+        recall(tmp_path / "none", Options(), {})
 
 
 def test_defaults_are_those_of_the_data_set() -> None:

@@ -56,6 +56,7 @@ Backend = Annotated[str, Option(help="loky (processes), dask or ray")]
 Address = Annotated[str | None, Option(help="of a Dask or Ray cluster")]
 Out = Annotated[Path, Option(help="the study's folder")]
 Tables = Annotated[Path | None, Option(help="folder of tables and report (default: that of --out)")]
+Resume = Annotated[bool, Option("--resume", help="take the options of the folder's last study")]
 RetryFailed = Annotated[bool, Option("--retry-failed", help="compute failed cells again")]
 Wait = Annotated[bool, Option("--wait", help="wait for another study on this folder")]
 

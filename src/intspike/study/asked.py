@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, fields
-from typing import Any
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import BadInput, did_you_mean
+from ..errors import BadData, BadInput, did_you_mean
 from . import custom
+from .grid import RECORD
+
+if TYPE_CHECKING:
+    from typer import Context
+
+Kind = TypeVar("Kind", bound=Any)
 
 LIMITS = {
     "seeds": (1, 1000),
@@ -90,7 +98,69 @@ def _word(value: Any) -> str:
 
 
 def kept(options: Any) -> dict[str, Any]:
-    """Options as a folder keeps them, but for functions of the user's: a stored study names none."""
-    return {
-        k: None if isinstance(v, str) and custom.is_function(v) else v for k, v in asdict(options).items()
-    }
+    """Options as a folder keeps them, but for functions of the user's: a stored study says which it needs."""
+    stored = asdict(options)
+    needs = [k for k, v in stored.items() if isinstance(v, str) and custom.is_function(v)]
+    return {**{k: None if k in needs else v for k, v in stored.items()}, "needs": needs}
+
+
+def recall(out: Path, plain: Kind, given: Mapping[str, Any]) -> Kind:
+    """The options of a folder's last study; those given now replace them.
+
+    Records of earlier versions lack options that came later, which then have their defaults, and may lack the names of
+    what must be given again.
+
+    Args:
+        out: the study's folder.
+        plain: options with all defaults.
+        given: by name.
+
+    Raises:
+        BadInput: no study there, or one whose data or model must be given again.
+        BadData: its record is damaged, or that of another study.
+    """
+    path = out / RECORD
+    if not path.exists():
+        raise BadInput(
+            f"--resume needs the folder of an earlier study, but {out} has no {RECORD}; leave --resume out"
+        )
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+        needs = [name for name in stored.pop("needs", ()) if name not in given]
+        stored["dataset"]  # every study has one
+        options = replace(plain, **{k: _tuples(v) for k, v in stored.items()})
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise BadData(
+            f"{path} must be the record of a study, but is damaged or of another study ({e}); give the options again"
+        ) from e
+    if needs:
+        raise BadInput(f"the study in {out} used a function of yours; give --{' and --'.join(needs)} again")
+    return replace(options, **given)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+def options_of(context: Context, plain: Kind, given: Mapping[str, Any], out: Path, resume: bool) -> Kind:
+    """The options of a command: with --resume those of its folder's last study, but for those on the command line.
+
+    Args:
+        context: of the command.
+        plain: options with all defaults.
+        given: options by name, which are also those of the command's arguments.
+
+    Raises:
+        BadInput, BadData: those of `recall` and of the options.
+    """
+    if not resume:
+        return replace(plain, **given)
+    said = {name: value for name, value in given.items() if _on_command_line(context, name)}
+    if given["data"] != context.params["data"]:  # --data NAME=PATH names the data set, even the default one
+        said["dataset"] = given["dataset"]
+    return recall(out, plain, said)
+
+
+def _on_command_line(context: Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

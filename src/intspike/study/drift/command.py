@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +15,7 @@ console = Console()
 
 
 def drift(
+    context: typer.Context,
     dataset: Annotated[
         str, typer.Option(help="fashion-mnist, mnist, cifar10, cifar100, delayed-match, spoken-digits")
     ] = "fashion-mnist",
@@ -49,6 +50,7 @@ def drift(
     address: arguments.Address = None,
     out: arguments.Out = Path("runs/drift"),
     tables: arguments.Tables = None,
+    resume: arguments.Resume = False,
     retry_failed: arguments.RetryFailed = False,
     wait: arguments.Wait = False,
     max_emd: arguments.MaxEmd = None,
@@ -63,18 +65,22 @@ def drift(
     """
     need_torch()
     from ...measure import parse_gates
+    from ..asked import options_of
     from .options import Options
     from .study import run
 
     gates = parse_gates(max_emd, max_newly_dead, max_paired)
     dataset, data = arguments.data_of(dataset, data)
-
-    options = Options(
-        dataset, model, numbers(parts, "parts", str), numbers(weights, "weights", str), numbers(states, "states", str),
-        seeds, epochs, numbers(weight_bits, "weight-bits", int),
-        numbers(clips, "clips", float), numbers(state_bits, "state-bits", int), strength, codec, subset, timesteps,
-        batch_size, learning_rate, quantized_learning_rate, augment, data,
-    )  # fmt: skip
+    given: dict[str, Any] = {
+        "dataset": dataset, "model": model, "parts": numbers(parts, "parts", str),
+        "weights": numbers(weights, "weights", str), "states": numbers(states, "states", str), "seeds": seeds,
+        "epochs": epochs, "weight_bits": numbers(weight_bits, "weight-bits", int),
+        "clips": numbers(clips, "clips", float), "state_bits": numbers(state_bits, "state-bits", int),
+        "strength": strength, "codec": codec, "subset": subset, "timesteps": timesteps, "batch_size": batch_size,
+        "learning_rate": learning_rate, "quantized_learning_rate": quantized_learning_rate, "augment": augment,
+        "data": data,
+    }  # fmt: skip
+    options = options_of(context, Options(), given, out, resume)
     run_shown(
         console,
         lambda watch: run(

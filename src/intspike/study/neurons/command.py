@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +15,7 @@ console = Console()
 
 
 def neurons(
+    context: typer.Context,
     dataset: Annotated[
         str,
         typer.Option(
@@ -53,6 +54,7 @@ def neurons(
     address: arguments.Address = None,
     out: arguments.Out = Path("runs/neurons"),
     tables: arguments.Tables = None,
+    resume: arguments.Resume = False,
     retry_failed: arguments.RetryFailed = False,
     wait: arguments.Wait = False,
     max_emd: arguments.MaxEmd = None,
@@ -67,16 +69,19 @@ def neurons(
     """
     need_torch()
     from ...measure import parse_gates
+    from ..asked import options_of
     from .options import Options
     from .study import run
 
     gates = parse_gates(max_emd, max_newly_dead, max_paired)
     dataset, data = arguments.data_of(dataset, data)
-
-    options = Options(
-        dataset, model, tuple(neurons.split(",")), spikes, timesteps, tuple(bits.split(",")), beta, seeds, epochs,
-        subset, batch_size, learning_rate, quantized_learning_rate, augment, baselines, data,
-    )  # fmt: skip
+    given: dict[str, Any] = {
+        "dataset": dataset, "model": model, "neurons": tuple(neurons.split(",")), "spikes": spikes,
+        "timesteps": timesteps, "bits": tuple(bits.split(",")), "beta": beta, "seeds": seeds, "epochs": epochs,
+        "subset": subset, "batch_size": batch_size, "learning_rate": learning_rate,
+        "quantized_learning_rate": quantized_learning_rate, "augment": augment, "baselines": baselines, "data": data,
+    }  # fmt: skip
+    options = options_of(context, Options(), given, out, resume)
     run_shown(
         console,
         lambda watch: run(

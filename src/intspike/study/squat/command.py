@@ -57,9 +57,7 @@ def squat(
     address: arguments.Address = None,
     out: arguments.Out = Path("runs/squat"),
     tables: arguments.Tables = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="take the options of the folder's last study")
-    ] = False,
+    resume: arguments.Resume = False,
     retry_failed: arguments.RetryFailed = False,
     wait: arguments.Wait = False,
     max_emd: arguments.MaxEmd = None,
@@ -74,27 +72,23 @@ def squat(
     """
     need_torch()
     from ...measure import parse_gates
+    from ..asked import options_of
     from .clipping import parse_ranges
-    from .options import Options, recall
+    from .options import Options
     from .pairs import parse_pairs
     from .study import run
 
     gates = parse_gates(max_emd, max_newly_dead, max_paired)
-    named, data = arguments.data_of(dataset, data)
+    dataset, data = arguments.data_of(dataset, data)
     given: dict[str, Any] = {
-        "dataset": named, "seeds": seeds, "epochs": epochs, "bits": numbers(bits, "bits", int),
+        "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": numbers(bits, "bits", int),
         "pairs": () if pairs is None else parse_pairs(pairs),
         "ranges": () if ranges is None else parse_ranges(ranges), "codec": codec, "weights": weights,
         "gradient": gradient, "subset": subset, "folds": folds, "timesteps": timesteps,
         "test_timesteps": test_timesteps, "batch_size": batch_size, "learning_rate": learning_rate,
         "quantized_learning_rate": quantized_learning_rate, "beta": beta, "loss": loss, "data": data, "model": model,
     }  # fmt: skip
-    if resume:
-        said = {name: value for name, value in given.items() if _on_command_line(context, name)}
-        said |= {"dataset": named} if named != dataset else {}  # by --data NAME=PATH
-        options = recall(out, said)
-    else:
-        options = Options(**given)
+    options = options_of(context, Options(), given, out, resume)
     run_shown(
         console,
         lambda watch: run(
@@ -104,8 +98,3 @@ def squat(
         tables or out,
         gates,
     )  # fmt: skip
-
-
-def _on_command_line(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"

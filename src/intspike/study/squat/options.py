@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import BadData, BadInput
+from ...errors import BadInput
 from .. import custom
-from ..asked import check_training, command_line
-from ..grid import RECORD
+from ..asked import check_training, command_line, kept
 from ..splits import few, fingerprint, fold
 from .cells import GRADIENTS, WEIGHTS, Setting, SquatCell, grid
 from .clipping import check_ranges, clipping_grid
@@ -103,6 +101,10 @@ class Options:
         }
         return command_line("intspike study squat", self, ("dataset", "seeds", "epochs"), words)
 
+    def to_dict(self) -> dict[str, Any]:
+        """As a folder keeps them."""
+        return kept(self)
+
 
 def cells_of(options: Options) -> tuple[list[SquatCell], Where]:
     """The grid, after data and model are loaded and found to fit.
@@ -152,38 +154,3 @@ def _name(text: str) -> str:
     """A user's data set as a part of names."""
     made = "".join(c if c.isalnum() else "-" for c in text.lower()).strip("-")
     return made or "user"
-
-
-def record_of(options: Options) -> dict[str, Any]:
-    """The options as a folder keeps them, but for functions of the user's: a stored study names none."""
-    stored = asdict(options)
-    needed = [k for k in ("data", "model") if custom.is_function(stored[k])]
-    return {**{k: v for k, v in stored.items() if k not in needed}, "needs": needed}
-
-
-def recall(out: Path, given: Mapping[str, Any]) -> Options:
-    """The options of a folder's last study; those given now replace them.
-
-    Raises:
-        BadInput: no study there, or one whose data or model must be given again.
-        BadData: its record is damaged.
-    """
-    path = out / RECORD
-    if not path.exists():
-        raise BadInput(
-            f"--resume needs the folder of an earlier study, but {out} has no {RECORD}; leave --resume out"
-        )
-    try:
-        stored = json.loads(path.read_text("utf-8"))
-        needs = [name for name in stored.pop("needs") if name not in given]
-        for name in ("bits", "ranges"):
-            stored[name] = tuple(stored[name])
-        stored["pairs"] = tuple(map(tuple, stored["pairs"]))
-        options = replace(Options(), **stored)
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
-        raise BadData(
-            f"{path} must be the record of a study, but is damaged ({e}); give the options again"
-        ) from e
-    if needs:
-        raise BadInput(f"the study in {out} used a function of yours; give --{' and --'.join(needs)} again")
-    return replace(options, **given)

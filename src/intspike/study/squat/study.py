@@ -10,7 +10,7 @@ from typing import Unpack
 from ..grid import Finished, Store
 from ..runner import Computing, Study, Written, run_study
 from ..watch import Watch
-from .options import Options, cells_of, record_of
+from .options import Options, cells_of
 from .work import compute
 
 
@@ -32,7 +32,7 @@ def run(
     """
     cells, where = cells_of(options)
     work, write = partial(compute, where=where), partial(_write, options=options)
-    return run_study(options, cells, work, write, out, tables, record_of(options), watch, **computing)
+    return run_study(options, cells, work, write, out, tables, options.to_dict(), watch, **computing)
 
 
 def _write(finished: Sequence[Finished], store: Store, folder: Path, options: Options) -> Written:

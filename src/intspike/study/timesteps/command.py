@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +15,7 @@ console = Console()
 
 
 def timesteps(
+    context: typer.Context,
     dataset: Annotated[str, typer.Option(help="fashion-mnist, mnist, cifar10, cifar100")] = "fashion-mnist",
     model: arguments.Model = None,
     timesteps: Annotated[str, typer.Option(help="each T, increasing")] = "1,2,5,10,20",
@@ -42,6 +43,7 @@ def timesteps(
     address: arguments.Address = None,
     out: arguments.Out = Path("runs/timesteps"),
     tables: arguments.Tables = None,
+    resume: arguments.Resume = False,
     retry_failed: arguments.RetryFailed = False,
     wait: arguments.Wait = False,
     max_emd: arguments.MaxEmd = None,
@@ -56,17 +58,21 @@ def timesteps(
     """
     need_torch()
     from ...measure import parse_gates
+    from ..asked import options_of
     from .options import Options
     from .study import run
 
     gates = parse_gates(max_emd, max_newly_dead, max_paired)
     dataset, data = arguments.data_of(dataset, data)
-
-    options = Options(
-        dataset, model, numbers(timesteps, "timesteps", int), tuple(train.split(",")), tuple(bits.split(",")), seeds,
-        epochs, within, exit, ann, subset, batch_size, learning_rate, quantized_learning_rate, augment, data,
-        None if train_timesteps is None else numbers(train_timesteps, "train-timesteps", int), encode,
-    )  # fmt: skip
+    given: dict[str, Any] = {
+        "dataset": dataset, "model": model, "timesteps": numbers(timesteps, "timesteps", int),
+        "train": tuple(train.split(",")), "bits": tuple(bits.split(",")), "seeds": seeds, "epochs": epochs,
+        "within": within, "exit": exit, "ann": ann, "subset": subset, "batch_size": batch_size,
+        "learning_rate": learning_rate, "quantized_learning_rate": quantized_learning_rate, "augment": augment,
+        "data": data, "encode": encode,
+        "train_timesteps": None if train_timesteps is None else numbers(train_timesteps, "train-timesteps", int),
+    }  # fmt: skip
+    options = options_of(context, Options(), given, out, resume)
     run_shown(
         console,
         lambda watch: run(
