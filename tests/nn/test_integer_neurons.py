@@ -191,8 +191,8 @@ def test_a_learned_leak_is_what_the_table_is_made_of():
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: nn.ILIF(0), "spikes must be in 1..15, not 0"),
-        (lambda: nn.ILIF(16), "spikes must be in 1..15"),
+        (lambda: nn.ILIF(0), "spikes, the largest output D, must be in 1..15, not 0"),
+        (lambda: nn.ILIF(16), "D, must be in 1..15, not 16"),
         (lambda: nn.ILIF(4, shift=0.5), "must be an integer, not 0.5"),
         (lambda: nn.ILIF(4, shift=float("nan")), "shift must be a number"),
         (lambda: nn.ILIF(4, reset="zero"), "must be 'subtract'"),

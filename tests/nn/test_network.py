@@ -197,6 +197,9 @@ def loop_over_time(m: Model, x: torch.Tensor) -> torch.Tensor:
         (lambda m, x: m.lif2(m.conv2(m.lif(m.conv(x))) + m.lif(m.conv(x))), BadInput, "used once"),
         (lambda m, x: m.lif2(m.lif(m.conv(x)) + m.side(x)), BadInput, "must join two currents or two spike values"),
         (lambda m, x: m.lif(F.relu(m.conv(x))), NotLowerable, "relu (relu) stands between a synapse and its neuron"),
+        (lambda m, x: F.relu(m.dense(m.lif(m.conv(x)).flatten(1))), BadInput,
+         "in an integrator, but relu (relu) reads a synapse and no neuron follows; put nn.LIF()"),
+        (lambda m, x: m.dropout(m.conv(x)), BadInput, "but dropout (Dropout) reads a synapse"),
         (lambda m, x: m.lif(m.group_norm(m.conv(x))), NotLowerable, "group_norm (GroupNorm) stands between"),
         (lambda m, x: m.lif(m.dropout(m.conv(x))), NotLowerable, "dropout (Dropout) stands between"),
         (lambda m, x: m.lif(m.conv(x) * m.conv.weight.sum()), NotLowerable, "reads the tensor conv.weight directly"),
@@ -318,7 +321,11 @@ SCALED = Sequential(nn.Input(1 / 255), torch.nn.Conv2d(1, 2, 3), nn.LIF())
         (torch.full((2, 1, 1, 5, 5), -1.0), "not integers in -1..-1"),
         (torch.full((2, 1, 1, 5, 5), torch.nan), "not real numbers in nan..nan"),
         (torch.ones(3, 5, 5), "layer_1 must read 1 channels of at least 3x3 a frame, but is given [5]"),
-        (torch.ones(2, 1, 3, 5, 5), "but is given [3, 5, 5]; inputs of a network are [T, B, ...]"),
+        (
+            torch.ones(2, 1, 5, 5),
+            "but is given [5, 5]; inputs of a network are [T, B, ...], and encode.direct(x, T) adds the time",
+        ),
+        (torch.ones(2, 1, 3, 5, 5), "but is given [3, 5, 5]"),
         (torch.ones(2, 1, 1, 2, 5), "of at least 3x3 a frame, but is given [1, 2, 5]"),
         (torch.ones(4), "inputs must be a tensor [T, B, ...], not [4]; encode.direct(x, T) adds time"),
     ],
@@ -341,6 +348,14 @@ def test_scaled_inputs_are_not_scaled_twice():
 def test_arrays_are_not_tensors():
     with pytest.raises(BadInput, match=r"inputs must be a tensor \[T, B, ...\], not ndarray"):
         Network(SCALED)(np.zeros((2, 1, 1, 5, 5), np.uint8))
+
+
+def test_only_frames_without_time_are_told_of_time():
+    net = Network(Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2), nn.LIF()))
+    with pytest.raises(BadInput, match=r"layer_1 must read 12 values a frame, but is given \[75\]$"):
+        net(torch.rand(2, 4, 3, 5, 5))
+    with pytest.raises(BadInput, match=r"is given \[25\]; .*direct\(x, T\) adds the time"):
+        net(torch.rand(4, 3, 5, 5))
 
 
 def test_a_dense_layer_says_how_many_values_it_reads():

@@ -77,15 +77,16 @@ def test_it_cannot_be_changed():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"weight": 4}, "the weight quantizer must be WeightQuantizer (or None), not 4"),
+        ({"weight": 4}, "the weight quantizer must be WeightQuantizer (or None), not 4; give Uniform(4)"),
         ({"weight": ThresholdCentred(4)}, "the weight quantizer must be WeightQuantizer"),
+        ({"state": 3}, "(or None), not 3; give ThresholdCentred(3), for example"),
         ({"state": Uniform(4)}, "the state quantizer must be StateQuantizer or ComparisonState (or None)"),
         ({"bias": 1}, "the bits of a bias must be an integer in 2..16 (or None), not 1"),
         ({"bias": 8.0}, "an integer in 2..16 (or None), not 8.0"),
         ({"leak": "shift"}, "the leak must be Carry or Shift or Dyadic (or None), not 'shift'"),
         (
             {"overrides": {"a": {"weigth": None}}},
-            "override 'a' names 'weigth'; did you mean 'weight'? known: bias, leak, state, weight",
+            "override 'a' names 'weigth'; did you mean 'weight'? known: bias, leak, others, state, weight",
         ),
         (
             {"overrides": {"a": {"weight": 3}}},
@@ -93,7 +94,7 @@ def test_it_cannot_be_changed():
         ),
         (
             {"overrides": {"a": Uniform(3)}},
-            "override 'a' must be a dict of weight, state, leak, bias, not Uniform(bits=3",
+            "override 'a' must be a dict of weight, state, leak, bias, others, not Uniform(bits=3",
         ),
     ],
 )

@@ -101,6 +101,14 @@ def test_a_model_of_ones_own_is_checked_and_refused_by_name(
     assert "Softmax" in str(result.exception)
 
 
+def test_frames_of_another_shape_name_the_option() -> None:
+    model = torch.nn.Sequential(nn.Input(), torch.nn.Flatten(), torch.nn.Linear(144, 2), nn.LIF())
+    with pytest.raises(
+        BadInput, match=r"read frames of 1,28,28, but layer_2 .* \[784\]; give .* \(--input-shape\)$"
+    ):
+        check(model, CONFIG, (1, 28, 28))
+
+
 def test_a_part_alone_has_no_neurons() -> None:
     """A Linear is traced as the part that it is, not as what torch makes it of."""
     for part in (torch.nn.Linear(4, 2), torch.nn.Flatten()):

@@ -66,7 +66,7 @@ class Neuron:
         if not (math.isfinite(self.theta) and self.theta > 0):
             raise BadInput(f"theta must be a positive number, not {self.theta!r}; rest (0) must not fire")
         if not 1 <= self.spikes <= 15:
-            raise BadInput(f"spikes must be in 1..15, not {self.spikes}")
+            raise BadInput(f"spikes, the largest output D, must be in 1..15, not {self.spikes!r}")
         if not 0 <= self.refractory <= 255:
             raise BadInput(f"refractory must be in 0..255 timesteps, not {self.refractory}")
         if not isinstance(self.surrogate, get_args(Surrogate)):

@@ -36,7 +36,8 @@ def check_pool(name: str, m: Pool) -> None:
         )
 
 
-def check_frame(name: str, m: Synapse, frame: tuple[int, ...]) -> None:
+def check_frame(name: str, m: Synapse, frame: tuple[int, ...], hint: str = "") -> None:
+    """Refuse a frame that a synapse cannot read; the error ends in the hint."""
     if isinstance(m, torch.nn.Linear):
         if prod(frame) == m.in_features:
             return
@@ -48,10 +49,14 @@ def check_frame(name: str, m: Synapse, frame: tuple[int, ...]) -> None:
         if image and frame[1] + 2 * ph >= kh and frame[2] + 2 * pw >= kw:
             return
         wanted = f"{m.in_channels} channels of at least {max(kh - 2 * ph, 1)}x{max(kw - 2 * pw, 1)}"
-    raise BadInput(
-        f"{name} must read {wanted} a frame, but is given {list(frame)}; inputs of a network are [T, B, ...], and "
-        "encode.direct(x, T) adds the time"
-    )
+    raise BadInput(f"{name} must read {wanted} a frame, but is given {list(frame)}{hint}")
+
+
+def time_hint(frame: tuple[int, ...]) -> str:
+    """What an error adds where frames, neither [C, H, W] nor [N], look as if the time were missing."""
+    if len(frame) in (1, 3):
+        return ""
+    return "; inputs of a network are [T, B, ...], and encode.direct(x, T) adds the time"
 
 
 def check_codes(x: Tensor, most: int, *, scaled: bool, proved: bool) -> None:

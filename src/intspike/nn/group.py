@@ -343,15 +343,15 @@ class Group(torch.nn.Module):
         constant = [s.to(w.dtype).expand(1, 1, *f) for w, s, f in zip(weights, shifts, frames, strict=True)]
         return self._sums(constant, list(weights))
 
-    def check(self, frames: Sequence[tuple[int, ...]]) -> None:
-        """Refuse frames that the synapses cannot read.
+    def check(self, frames: Sequence[tuple[int, ...]], hint: str = "") -> None:
+        """Refuse frames that the synapses cannot read; the error ends in the hint.
 
         Raises:
             BadInput: which synapse, what it must read and what it is given.
         """
         read = zip(self.sources, self.synapse_names, self.modules_of_synapses, strict=False)
         for (_, name, m), frame in zip(read, frames, strict=True):
-            check_frame(name, m, frame)
+            check_frame(name, m, frame, hint)
 
     def forward(
         self,

@@ -14,7 +14,7 @@ from ..errors import BadInput
 from ..kernels.frames import Frames, from_tensor
 from . import compiled
 from .between import on_frames, on_tensors
-from .checks import check_codes
+from .checks import check_codes, time_hint
 from .group import Group
 from .neuron import Input
 from .scales import value_scales
@@ -228,7 +228,8 @@ class Network(torch.nn.Module):
         group = self.groups[s.name]
         assert isinstance(group, Group)
         inputs = [values[i] for i in s.inputs]
-        group.check([tuple(v.shape) if isinstance(v, Frames) else tuple(v.shape[2:]) for v in inputs])
+        shapes = [tuple(v.shape) if isinstance(v, Frames) else tuple(v.shape[2:]) for v in inputs]
+        group.check(shapes, time_hint(self.input_shape or ()))
         scale, largest = scales.get(s.inputs[0], 1.0), max(most.get(i, 1.0) for i in s.inputs)
         if len(inputs) == 1 and substeps == (1,):
             x = inputs[0]

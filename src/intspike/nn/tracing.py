@@ -26,6 +26,7 @@ _POOLS = (torch.nn.MaxPool2d, torch.nn.AvgPool2d)
 _NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
 _ADDS: tuple[Any, ...] = (operator.add, operator.iadd, torch.add, "add")
 _FLATTENS: tuple[Any, ...] = (torch.flatten, "flatten")
+_END = "a model must end in a layer of neurons, whose spikes are counted, or in an integrator"
 _PRODUCTS = ("matmul", "bmm", "mm", "baddbmm", "einsum", "scaled_dot_product_attention")
 
 
@@ -81,6 +82,7 @@ class Traced:
         groups: the layers of neurons, by name.
         others: modules that only full precision can run, by name.
         output: name of the last layer, or of the readout.
+        neurons: paths of the modules that may read a synapse.
         readout: of a model that ends in an integrator.
 
     Raises:
@@ -106,6 +108,7 @@ class Traced:
                 f"{REPAIR}; take loops over timesteps out of forward: neurons own time"
             ) from e
         modules = dict(module.named_modules())
+        self.neurons = {name for name, m in modules.items() if isinstance(m, (Neuron, Recurrent, Integrator))}
         for n in graph.nodes:
             _refuse_products(n, modules)
         called = [str(n.target) for n in graph.nodes if n.op == "call_module"]
@@ -127,10 +130,7 @@ class Traced:
         last = values.get(ends) if isinstance(ends, fx.Node) else None
         final = ("group", "readout")
         if not isinstance(last, str) or not any(s.name == last and s.kind in final for s in self.steps):
-            raise BadInput(
-                "a model must end in a layer of neurons, whose spikes are counted, or in an integrator; put nn.LIF(), "
-                "nn.IF() or nn.Integrator() last"
-            )
+            raise BadInput(f"{_END}; put nn.LIF(), nn.IF() or nn.Integrator() last")
         if self.readout is not None and last != self.readout.name:
             raise BadInput(f"{self.readout.name}: an integrator must be the end of a model")
         self.output: str = last
@@ -200,7 +200,7 @@ class Traced:
         if isinstance(value, str):
             self.others[name] = m
             return self._step(name, "other", (value,), m)
-        raise NotLowerable(f"{name} ({type(m).__name__}) stands between a synapse and its neuron; {REPAIR}")
+        raise _misplaced(n, name, type(m).__name__, self.neurons)
 
     def _group(self, name: str, m: Neuron, value: _Current | str, loop: Recurrent | None = None) -> str:
         if isinstance(value, str):
@@ -268,7 +268,22 @@ class Traced:
                     f"{n.name} ({_called(n)}) joins values in a way that is not known; {REPAIR}"
                 )
             return self._step(layer_name(n.name), "other", (str(args[0]),), lambda x: call(x, *rest, **named))
-        raise NotLowerable(f"{n.name} ({_called(n)}) stands between a synapse and its neuron; {REPAIR}")
+        raise _misplaced(n, n.name, _called(n), self.neurons)
+
+
+def _misplaced(n: fx.Node, name: str, what: str, neurons: set[str]) -> NotLowerable | BadInput:
+    """The error of what reads a current and is no neuron: whether a neuron follows decides what to do."""
+    behind, left = {n}, [n]
+    while left:
+        new = [u for u in left.pop().users if u not in behind]
+        behind.update(new)
+        left += new
+    if any(b.op == "call_module" and str(b.target) in neurons for b in behind):
+        return NotLowerable(f"{name} ({what}) stands between a synapse and its neuron; {REPAIR}")
+    return BadInput(
+        f"{_END}, but {name} ({what}) reads a synapse and no neuron follows; put nn.LIF(), nn.IF() or "
+        "nn.Integrator() in its place"
+    )
 
 
 def _refuse_products(n: fx.Node, modules: dict[str, torch.nn.Module]) -> None:

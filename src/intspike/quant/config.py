@@ -55,7 +55,10 @@ class QuantConfig:
             if value is not None and not isinstance(value, kinds):  # pyright: ignore[reportUnnecessaryIsInstance]
                 known = " or ".join(k.__name__ for k in kinds)
                 what = name if name == "leak" else f"{name} quantizer"
-                raise BadInput(f"the {what} must be {known} (or None), not {value!r}")
+                bits = value if type(value) is int and 1 <= value <= 8 else 4
+                likely = f"ThresholdCentred({bits})" if name == "state" else f"Uniform({bits})"
+                repair = "" if name == "leak" else f"; give {likely}, for example"
+                raise BadInput(f"the {what} must be {known} (or None), not {value!r}{repair}")
         if self.bias is not None and (not isinstance(self.bias, int) or not 2 <= self.bias <= 16):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise BadInput(f"the bits of a bias must be an integer in 2..16 (or None), not {self.bias!r}")
         for name, other in self.others.items():

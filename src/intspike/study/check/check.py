@@ -134,7 +134,14 @@ def check(
 def _runs(net: Network, input_shape: tuple[int, ...]) -> None:
     """One blank frame, so that shapes that do not fit are named."""
     with torch.no_grad():
-        net.eval()(torch.zeros(1, 1, *input_shape, dtype=torch.uint8))
+        try:
+            net.eval()(torch.zeros(1, 1, *input_shape, dtype=torch.uint8))
+        except (BadInput, RuntimeError) as e:
+            given = ",".join(map(str, input_shape))
+            why = " ".join(str(e).split())
+            raise BadInput(
+                f"the model must read frames of {given}, but {why}; give the shape of its frames (--input-shape)"
+            ) from e
 
 
 def _layers(program: Program, rate: float, timesteps: int, timed: bool) -> tuple[LayerCheck, ...]:
