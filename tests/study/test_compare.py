@@ -236,6 +236,15 @@ def test_what_cannot_be_compared_is_refused(place: Path, given: dict[str, Any], 
         compare(options(place, **changed))
 
 
+def test_a_file_in_place_of_the_folder_is_refused_before_anything_runs(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "page").write_text("mine")
+    for out in (tmp_path / "page", tmp_path / "page" / "below"):
+        done = intspike(*asked(place / "nowhere", out))  # networks that are not there are not looked for
+        assert done.returncode == 1
+        assert "page is a file where a folder must be; choose another --out" in done.stderr
+    assert (tmp_path / "page").read_text() == "mine"
+
+
 def test_a_damaged_program_is_refused(place: Path, tmp_path: Path) -> None:
     (tmp_path / "b.intspike").write_bytes((place / "b.intspike").read_bytes()[:-3])
     with pytest.raises(BadArtifact):

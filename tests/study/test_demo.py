@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 from intspike import pretrained
 from intspike.cli import app
+from intspike.errors import BadInput
 from intspike.native import compiler
+from intspike.study.folder import claim
 
 
 @pytest.fixture(scope="module")
@@ -69,4 +71,24 @@ def test_a_file_in_place_of_the_folder_is_said(tmp_path):
         text=True,
     )
     assert done.returncode == 1
-    assert "is a file where a folder must be" in done.stderr
+    assert "is a file where a folder must be; choose another --out" in done.stderr
+    assert "nothing finished is lost" not in done.stderr
+
+
+def test_only_a_folder_of_its_own_is_replaced(shown, tmp_path):
+    out, _ = shown
+    claim(out, "demo", force=False)  # its own
+    mine = tmp_path / "report.html"
+    mine.write_text("mine")
+    with pytest.raises(
+        BadInput, match=r"must be new, empty or an earlier demo, but .* holds other files; .* --force"
+    ):
+        CliRunner().invoke(
+            app, ["demo", "--out", str(tmp_path)], standalone_mode=False, catch_exceptions=False
+        )
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+    assert mine.read_text() == "mine"
+    claim(tmp_path, "demo", force=True)
+    claim(tmp_path, "demo", force=False)
+    with pytest.raises(BadInput, match="an earlier other"):
+        claim(tmp_path, "other", force=False)

@@ -23,8 +23,13 @@ _RUN = "run.json"
 
 
 @contextmanager
-def clear_disk_errors(path: Path) -> Generator[None]:
-    """A full disk, a folder that cannot be written or something in its place, said in one line."""
+def clear_disk_errors(path: Path, *, keeps: bool = True) -> Generator[None]:
+    """A full disk, a folder that cannot be written or something in its place, said in one line.
+
+    Args:
+        path: of the results.
+        keeps: whether what is finished is kept, so that the same command goes on from there.
+    """
     try:
         yield
     except OSError as e:
@@ -38,10 +43,47 @@ def clear_disk_errors(path: Path) -> Generator[None]:
             what = f"{e.filename2 or e.filename} is a folder where a file must be"
         else:
             raise
+        repair = "make room or choose another --out"
+        if keeps:
+            repair = f"nothing finished is lost: {repair}, and run the same command again"
+        raise BadInput(f"results must be written to {path}, but {what}; {repair}") from e
+
+
+def check_out(out: Path) -> None:
+    """Refuse an output folder, before anything runs, in whose place or above which there is a file.
+
+    Raises:
+        BadInput: which file.
+    """
+    for folder in (out, *out.parents):
+        if folder.is_dir():
+            return
+        if folder.exists():
+            raise BadInput(
+                f"results must be written to the folder {out}, but {folder} is a file where a folder must be; choose "
+                "another --out"
+            )
+
+
+def claim(out: Path, command: str, force: bool) -> None:
+    """Make the output folder of a command that keeps nothing, and mark it as that command's own.
+
+    Args:
+        out: new, empty, or of an earlier run of the same command, whose files are replaced.
+        command: its name.
+        force: write into a folder that holds other files, too.
+
+    Raises:
+        BadInput: the folder is a file, or holds files of something else and `force` is not given.
+    """
+    check_out(out)
+    marker = out / f"{command}.json"
+    if not force and out.is_dir() and any(out.iterdir()) and not marker.is_file():
         raise BadInput(
-            f"results must be written to {path}, but {what}; nothing finished is lost: make room or choose another "
-            "--out, and run the same command again"
-        ) from e
+            f"the output folder must be new, empty or an earlier {command}, but {out} holds other files; choose "
+            "another --out, or --force to replace files of the same names"
+        )
+    write_json(marker, {"command": command})
 
 
 def write_json(path: Path, value: Any) -> None:

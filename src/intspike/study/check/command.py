@@ -64,7 +64,7 @@ def check(
     config = QuantConfig(weight_of(weight_bits), ThresholdCentred(state_bits, stores))
     found = checked(model_of(model, shape), config, shape, rate=rate, timesteps=timesteps, timed=timed)
     if out is not None:
-        with clear_disk_errors(out):
+        with clear_disk_errors(out, keeps=False):
             write_json(out, found.to_dict())
     if as_json:
         sys.stdout.write(json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")

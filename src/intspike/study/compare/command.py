@@ -45,10 +45,12 @@ def compare(
     """
     from ... import pretrained
     from ...measure import judge, parse_gates
+    from ..folder import check_out
     from .page import write
     from .run import Options
     from .run import compare as run
 
+    check_out(out)
     gates = parse_gates(max_emd, max_newly_dead, max_paired)
     options = Options(
         pretrained.find(a), pretrained.find(b), data, samples, timesteps, second_seed, model, repeats

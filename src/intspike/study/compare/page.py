@@ -24,7 +24,7 @@ MEASURES = (
 
 def write(c: Comparison, out: Path, command: str) -> None:
     """drift.json, table.csv and report.html, each whole or not at all."""
-    with clear_disk_errors(out):
+    with clear_disk_errors(out, keeps=False):
         write_json(out / "drift.json", c.to_dict())
         write_csv(out / "table.csv", _lines(c))
         write_report(out / "report.html", page(c, command))

@@ -13,19 +13,20 @@ from ..terminal import Bars, drawn
 console = Console()
 
 
-def demo(out: arguments.Folder = Path("runs/pretrained")) -> None:
+def demo(out: arguments.Folder = Path("runs/pretrained"), force: arguments.Force = False) -> None:
     """Run, inspect and export networks that travel with intspike: no training, no torch, seconds.
 
     intspike demo
 
     Their names stand for their files in every command: intspike show fashion-mnist-w2u2
     """
-    from ..folder import clear_disk_errors
+    from ..folder import claim, clear_disk_errors
     from .page import table, write
     from .run import run
 
     try:
-        with clear_disk_errors(out), Bars(console) as watch:
+        with clear_disk_errors(out, keeps=False), Bars(console) as watch:
+            claim(out, "demo", force)
             made = run(out, watch)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

@@ -15,7 +15,7 @@ DRAWN = 6  # images that the page shows
 
 def write(demo: Demo, out: Path) -> None:
     """Both files, each whole or not at all."""
-    with clear_disk_errors(out):
+    with clear_disk_errors(out, keeps=False):
         write_json(out / "summary.json", demo.to_dict())
         write_report(out / "report.html", page(demo))
 
