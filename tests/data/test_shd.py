@@ -185,6 +185,11 @@ def test_labels_and_files_that_cannot_be_are_refused(tmp_path: Path, monkeypatch
     (tmp_path / "shd_train.h5").write_bytes(b"")
     with pytest.raises(BadData, match="but has 0"):
         shd(tmp_path)
+    (tmp_path / "shd_train.h5").write_bytes(b"import torch")
+    with pytest.raises(
+        BadData, match=r"shd_train\.h5 must begin as an HDF5 file does, but is no HDF5 file; give another"
+    ):
+        shd(tmp_path)
     (tmp_path / "shd_train.h5").unlink()
     with pytest.raises(BadData, match=r"shd_train\.h5 must be an HDF5 file that can be read"):
         shd(tmp_path)

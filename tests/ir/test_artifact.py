@@ -649,6 +649,19 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
     assert [p.name for p in tmp_path.rglob("*")] == ["folder", "inner"]
 
 
+def test_a_place_without_a_program_is_said_in_one_clean_sentence(tmp_path: Path):
+    missing = tmp_path / "nope.intspike"
+    with pytest.raises(BadArtifact) as caught:
+        artifact.load(missing)
+    assert str(caught.value) == (
+        f"{missing} must be a stored program that can be read, but: no such file or directory; check the path"
+    )
+    with pytest.raises(
+        BadArtifact, match=r"but it is a folder; give the file itself, whose name ends in \.intspike"
+    ):
+        artifact.load(tmp_path)
+
+
 def test_saving_replaces_whole_files_with_ordinary_permissions(stored: Path):
     artifact.save(EXAMPLES["recurrent"](), stored)
     assert_equal(artifact.load(stored), EXAMPLES["recurrent"]())

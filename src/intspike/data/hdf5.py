@@ -201,6 +201,8 @@ def opened(path: Path) -> Generator[Hdf5, None, None]:
         size = path.stat().st_size
         if not 0 < size <= MAX_BYTES:
             raise BadData(f"{path} must have 1 to {MAX_BYTES:,} bytes, but has {size:,}; give another file")
+        if not h5py.is_hdf5(path):
+            raise BadData(f"{path} must begin as an HDF5 file does, but is no HDF5 file; give another file")
         try:
             with path.open("rb") as stream, h5py.File(path, "r") as file:
                 content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)  # views of it keep it open

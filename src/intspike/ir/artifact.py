@@ -70,14 +70,20 @@ def load(path: str | os.PathLike[str]) -> Program:
     except Flaw as flaw:
         raise BadArtifact(f"{path} must be a program stored by intspike, but {flaw}; {flaw.advice}") from flaw
     except (OSError, ValueError) as error:
-        raise BadArtifact(f"{path} must be a file that can be read, but: {error}; check the path") from error
+        why = (getattr(error, "strerror", None) or str(error)).lower()
+        raise BadArtifact(
+            f"{path} must be a stored program that can be read, but: {why}; check the path"
+        ) from error
     except MemoryError as error:
         raise BadArtifact(f"{path} needs more memory than there is; use a larger machine") from error
 
 
 def _load(path: Path) -> Program:
     # before it is opened: opening a pipe or a device could wait for ever
-    must(stat.S_ISREG(path.stat().st_mode), "it is not a regular file")
+    kind = path.stat().st_mode
+    if stat.S_ISDIR(kind):
+        raise Flaw("it is a folder", "give the file itself, whose name ends in .intspike")
+    must(stat.S_ISREG(kind), "it is not a regular file")
     with path.open("rb") as file:
         text, tensors = read_header(file, os.fstat(file.fileno()).st_size, KEY)
         given = strict_json(text)
