@@ -54,6 +54,8 @@ def artifact(tmp_path: Path) -> Path:
         (["run", "fashion-mnist", "--data", "/nowhere/at/all"], "/nowhere/at/all"),
         (["data", "get", "mnst"], "there is no data set 'mnst' to download"),
         (["show", "/nowhere.intspike"], "/nowhere.intspike"),
+        (["show", "fashion-mnist-w2u2", "--bits", "4"], "--bits must come with the word quantizer"),
+        (["show", "fashion-mnist-w2u2", "uniform"], "'uniform' must come with the word quantizer"),
     ],
 )
 def test_mistakes_get_one_clear_line(arguments: list[str], text: str, tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def data_get(
 
 @app.command()
 def show(
+    context: typer.Context,
     what: Annotated[
         str,
         typer.Argument(
@@ -107,7 +108,22 @@ def show(
         return
     from .ir.artifact import load
 
+    _refuse_options_of_a_quantizer(context, what)
     sys.stdout.write(str(load(pretrained.find(Path(what)))))
+
+
+def _refuse_options_of_a_quantizer(context: typer.Context, program: str) -> None:
+    given = [
+        parameter
+        for parameter in ("name", "bits", "codec", "decay", "beta", "out")
+        if getattr(context.get_parameter_source(parameter), "name", "") == "COMMANDLINE"
+    ]
+    if given:
+        first = given[0]
+        words = repr(context.params[first]) if first == "name" else f"--{first}"
+        raise BadInput(
+            f"{words} must come with the word quantizer, but {program} is a program; leave it out"
+        )
 
 
 def _show_quantizer(name: str, bits: int, codec: str, decay: str, beta: float, out: Path | None) -> None:
