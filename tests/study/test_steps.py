@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ from intspike.cli import app
 from intspike.engine import early_exit, native
 from intspike.errors import BadData, BadInput
 from intspike.ir.artifact import load
+from intspike.study.compare.network import NETWORKS, built
+from intspike.study.trained_for import chosen, trained_timesteps
 
 SOURCE = Path(__file__).parents[2] / "src"
 MINE = """
@@ -42,6 +45,9 @@ def build():
     return torch.nn.Sequential(
         nn.Input(1 / 255), torch.nn.Linear(6, 12), nn.LIF(beta=0.5), torch.nn.Linear(12, 3), nn.LIF(beta=0.5)
     )
+
+def adaptive():
+    return torch.nn.Sequential(nn.Input(1 / 255), torch.nn.Linear(6, 3), nn.AdaptiveLIF())
 
 def wrong():
     return torch.nn.Sequential(nn.Input(1 / 255), torch.nn.Linear(5, 3), nn.LIF(beta=0.5))
@@ -120,7 +126,10 @@ def test_a_finished_training_is_not_repeated_and_other_options_are_refused(here:
     assert (here / "made" / "model.intspike").read_bytes() == before
     result = CliRunner().invoke(app, [*TRAIN, "--out", "made", "--seed", "1"])
     assert isinstance(result.exception, BadInput)
-    assert "checkpoint of a training with other arguments" in str(result.exception)
+    assert str(result.exception) == (
+        "--out made must be new or hold the same training, but there --seed was 0 and is 1; give --force to start "
+        "over, or another --out"
+    )
     assert (here / "made" / "model.intspike").read_bytes() == before
     again = here / "again"
     run(*TRAIN, "--out", str(again), "--seed", "1")
@@ -134,6 +143,81 @@ def test_quantized_training_starts_from_a_given_network(here: Path) -> None:
     assert not (here / "from" / "full-precision.safetensors").exists()
     run(*TRAIN, "--out", "full", "--bits", "fp32")
     assert sorted(p.name for p in (here / "full").iterdir()) == ["full-precision.safetensors", "train.json"]
+
+
+def test_timesteps_of_the_training_are_those_of_a_run_without_others(here: Path) -> None:
+    checkpoint = ("made/quantized.safetensors", "--model", "own_steps:build", "--bits", "4-4")
+    for words in (("made/model.intspike",), checkpoint):
+        found = json.loads(run("evaluate", *words, "--data", "own_steps:load", "--json"))
+        assert found == answer(*words)
+        assert found["timesteps"] == 4
+    asked = ["made/model.intspike", "--data", "own_steps:load", "--json"]
+    assert json.loads(run("energy", *asked))["timesteps"] == 4
+    run("compare", "made/model.intspike", *asked, "--repeats", "0", "--out", "compared")
+    assert json.loads((here / "compared" / "drift.json").read_text())["timesteps"] == 4
+    assert json.loads(run("evaluate", *asked, "--timesteps", "7"))["timesteps"] == 7
+
+
+@pytest.mark.parametrize(
+    ("notes", "timesteps"),
+    [({}, None), *(({"timesteps": t}, n) for t, n in (
+        ("1", 1), ("10000", 10_000), ("0", None), ("10001", None), ("-4", None), ("(1, 2)", None), ("\u0664", None),
+        ("None", None), ("9" * 5000, None),
+    ))],
+)  # fmt: skip
+def test_notes_of_a_file_may_say_anything(notes: dict[str, str], timesteps: int | None) -> None:
+    assert trained_timesteps(notes) == timesteps
+
+
+def test_the_data_and_the_user_come_before_the_training() -> None:
+    assert chosen(None, None, None) == chosen(None, None) == 25
+    assert chosen(None, None, None, 4, 5) == 4
+    assert chosen(None, 9, 4) == 9
+    assert chosen(1, 9, 4) == 1
+
+
+def test_what_is_stored_is_what_codec_says(here: Path) -> None:
+    adaptive = [
+        "train",
+        "--model",
+        "own_steps:adaptive",
+        "--data",
+        "own_steps:load",
+        "--epochs",
+        "1",
+        "--timesteps",
+        "3",
+    ]
+    result = CliRunner().invoke(app, [*adaptive, "--out", "adaptive"])
+    assert isinstance(result.exception, BadInput)
+    assert str(result.exception).endswith("choose stores='before reset' for the state: --codec before-reset")
+    assert not (here / "adaptive").exists()  # nothing was trained
+    run(*adaptive, "--out", "adaptive", "--codec", "before-reset")
+    (neuron,) = load(here / "adaptive" / "model.intspike").neurons
+    assert [s.codec.stores for s in neuron.body.states if s.name == "u"] == ["before reset"]
+    words = ("adaptive/quantized.safetensors", "--model", "own_steps:adaptive", "--bits", "4-4")
+    record = json.loads((here / "adaptive" / "train.json").read_text())
+    assert answer(*words, "--codec", "before-reset")["accuracy"] == record["quantized"]["test"]
+
+
+def test_a_training_that_was_stopped_says_what_it_was_asked_for(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("intspike.study.steps.training._store", stopped)
+        assert CliRunner().invoke(app, [*TRAIN, "--out", "stopped"]).exit_code == 130
+    result = CliRunner().invoke(
+        app, [*TRAIN, "--out", "stopped", "--batch-size", "10", "--learning-rate", "0.1"]
+    )
+    told = "--batch-size was 50 and is 10, --learning-rate was not given and is 0.1"
+    assert told in str(result.exception)
+    run(*TRAIN, "--out", "stopped")
+    assert (here / "stopped" / "model.intspike").read_bytes() == (
+        here / "made" / "model.intspike"
+    ).read_bytes()
 
 
 def test_a_stored_program_is_evaluated_without_torch(here: Path) -> None:
@@ -152,6 +236,21 @@ def test_a_stored_program_is_evaluated_without_torch(here: Path) -> None:
     assert found["accuracy"]["value"] == right.mean()
 
 
+def test_the_networks_that_are_named_are_those_that_can_be_built() -> None:
+    sys.path.insert(0, str(Path.cwd()))
+    import own_steps  # type: ignore[import-not-found]
+
+    text = (SOURCE.parent / "docs" / "cli.md").read_text()
+    listed = re.search(r"A network is one of intspike by its name \((.*?);", text, re.DOTALL)
+    assert listed is not None
+    assert set(re.findall(r"`([\w-]+)`", listed[1])) == set(NETWORKS)
+    for name in NETWORKS:
+        try:
+            built(name, own_steps.load())
+        except BadInput:  # frames that it does not read: said, not a TypeError
+            assert not name.startswith(("recurrent", "squat-shd"))
+
+
 @pytest.mark.parametrize(
     ("words", "error", "message"),
     [
@@ -167,7 +266,24 @@ def test_a_stored_program_is_evaluated_without_torch(here: Path) -> None:
         ([*TRAIN, "--out", "x", "--learning-rate", "nan"], BadInput, "--learning-rate must be a positive number"),
         ([*TRAIN, "--out", "x", "--devices", "0"], BadInput, "--devices must be at least 1, not 0"),
         ([*TRAIN, "--out", "x", "--start", "own_steps.py"], BadData, "must be a checkpoint"),
-        (["evaluate", "made/model.intspike", "--data", "fashion-mnist"], BadInput, "must read frames"),
+        (["evaluate", "made/model.intspike", "--data", "fashion-mnist"], BadInput, "give by --data what it"),
+        (["evaluate", "fashion-mnist-w2u2", "--data", "own_steps:load"], BadInput, "fashion-mnist-w2u2 must read"),
+        (["evaluate", "made/model.intspike", "--model", "x", "--bits", "1-1"], BadInput, "leave --model and --bits"),
+        (["evaluate", "nope.intspike", "--data", "nothing"], BadInput, "nope.intspike must be a file that exists"),
+        (["compare", "made/model.intspike", "nope.intspike"], BadInput, "nope.intspike must be a file that exists"),
+        (["train", "--model", "gru-language"], BadInput, "known: recurrent, sew-resnet-18, sew-resnet-8, spiking-cnn, "
+         "spiking-transformer, squat-dvs, squat-fmnist, squat-shd"),
+        ([*TRAIN, "--codec", "soft"], BadInput, "--codec must be after-reset or before-reset, not 'soft'"),
+        (
+            ["evaluate", "made/quantized.safetensors", "--model", "own_steps:build", "--data", "own_steps:load",
+             "--bits", "2-4"],
+            BadInput, "was trained with bits=4, not bits=2; give the --bits and --codec",
+        ),
+        (
+            ["evaluate", "made/quantized.safetensors", "--model", "own_steps:build", "--data", "own_steps:load",
+             "--bits", "4-4", "--codec", "before-reset"],
+            BadInput, "was trained with stores='after reset', not stores='before reset'",
+        ),
         (["evaluate", "made/quantized.safetensors", "--data", "own_steps:load"], BadInput, "give --model"),
         (["evaluate", "made/model.intspike", "--samples", "0"], BadInput, "--samples must be in 1.."),
         (["evaluate", "made/model.intspike", "--exit", "-1"], BadInput, "--exit must be points"),

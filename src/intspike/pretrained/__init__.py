@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..ir import Program
 
-__all__ = ["Pretrained", "find", "load", "networks"]
+__all__ = ["Pretrained", "find", "load", "networks", "typed"]
 
 FOLDER = Path(__file__).parent
 PROGRAM = "model.intspike"  # as commands name it in their folders
@@ -94,3 +94,8 @@ def find(path: Path) -> Path:
             f"{path} must be a file or a network that travels with intspike; {did_you_mean(str(path), known)}"
         )
     return path
+
+
+def typed(path: Path) -> str:
+    """A stored program as a user types it: what travels with intspike by its name, else the path."""
+    return path.stem if path.parent == FOLDER and path.stem in networks() else str(path)

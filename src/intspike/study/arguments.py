@@ -18,6 +18,9 @@ Network = Annotated[
 DataSet = Annotated[str, Option(help=DATASET)]
 Samples = Annotated[int | None, Option(help="test samples (default: all)")]
 Timesteps = Annotated[int | None, Option(help="T (default: the data set's, else 25)")]
+RunTimesteps = Annotated[
+    int | None, Option(help="T (default: the data set's, else that of its training, else 25)")
+]
 FixedTimesteps = Annotated[int, Option(help="timesteps T")]
 CheckpointModel = Annotated[str | None, Option(help=f"of a checkpoint: {NETWORK}")]
 Timed = Annotated[bool, Option("--timed", help="every timestep brings another frame")]

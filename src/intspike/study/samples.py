@@ -80,12 +80,12 @@ def check_fits(name: str, program: Program, dataset: Dataset) -> None:
     if declared.shape != dataset.frame:
         raise BadInput(
             f"{name} must read frames {list(dataset.frame)} of {dataset.name}, but reads {list(declared.shape)}; give "
-            "its data"
+            "by --data what it was made for"
         )
     if declared.high < dataset.high:
         raise BadInput(
             f"{name} must read codes up to {dataset.high}, the largest of {dataset.name}, but reads up to "
-            f"{declared.high}; give its data"
+            f"{declared.high}; give by --data what it was made for"
         )
     if outputs != len(dataset.classes):
         raise BadInput(

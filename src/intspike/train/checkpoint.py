@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -21,13 +21,14 @@ from torch import Tensor
 from ..errors import BadData, BadInput
 from ..files import write_atomic
 from .devices import Share
-from .fingerprint import differing
+from .fingerprint import differing, quantizers
 from .history import Epoch
 from .plan import Plan
 from .state import State, draw_order, finished
 
 _KEY = "intspike training"
 _VERSION = 1
+OTHER = "is a checkpoint of a training with other arguments"
 _NUMBERS: Mapping[str, type] = {"step": int, "summed": float, "best_accuracy": float, "waited": int}
 _EPOCH: Mapping[str, type] = {
     "epoch": int,
@@ -100,10 +101,7 @@ class Keeper:
         record, tensors = read(self.path)
         changed = differing(record["arguments"], self.arguments)
         if changed:
-            raise BadInput(
-                f"{self.path} is a checkpoint of a training with other arguments ({changed}); give the same ones, or "
-                "another checkpoint"
-            )
+            raise BadInput(f"{self.path} {OTHER} ({changed}); give the same ones, or another checkpoint")
         try:
             _restore(plan, state, record, tensors)
             mine = tensors["dropout"][
@@ -133,6 +131,7 @@ def write(path: Path, state: State, dropout: Tensor, arguments: Mapping[str, str
         "version": _VERSION,
         "arguments": dict(arguments),
         "history": [asdict(e) for e in state.history],
+        "quantizers": quantizers(state.net),
     }
     text = json.dumps(record, allow_nan=False)
     header = {_KEY: text, "sum": _sum(text, tensors)}
@@ -170,6 +169,22 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             path, f"has format version {record.get('version')}, and this intspike reads {_VERSION}"
         )
     return record, tensors
+
+
+def said(path: Path) -> Mapping[str, Any]:
+    """What a file says of the training that wrote it; nothing where it is of none.
+
+    Raises:
+        BadData: it cannot be read.
+    """
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            record: object = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+    except Exception as e:  # safetensors raises its own type for damage
+        raise _damaged(path, f"cannot be read ({e})") from e
+    return cast("Mapping[str, Any]", record) if isinstance(record, dict) else {}
 
 
 def _damaged(path: Path, why: str) -> BadData:

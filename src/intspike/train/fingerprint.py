@@ -31,6 +31,18 @@ def fingerprint(plan: Plan, net: Network, **others: object) -> dict[str, str]:
     return made | {name: repr(value) for name, value in others.items()}
 
 
+def quantizers(net: Network) -> dict[str, dict[str, str]]:
+    """What weights, membrane potentials and other states of each layer are quantized by; None is full precision."""
+    return {
+        g.name: {
+            "weights": described(g.weight),
+            "states": described(g.state),
+            "others": described(g.neuron.others),
+        }
+        for g in net.layers
+    }
+
+
 def differing(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     """Names and values of what differs, as a part of a sentence; nothing where all is equal."""
     names = [n for n in {**before, **now} if before.get(n) != now.get(n)]

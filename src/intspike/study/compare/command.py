@@ -27,7 +27,7 @@ def compare(
     b: Annotated[Path, typer.Argument(help="what is compared with it")],
     data: arguments.DataSet = "fashion-mnist",
     samples: arguments.Samples = None,
-    timesteps: arguments.Timesteps = None,
+    timesteps: arguments.RunTimesteps = None,
     model: arguments.CheckpointModel = None,
     second_seed: Annotated[
         Path | None, typer.Option(help="the reference trained with another seed, as a second noise floor")
@@ -83,7 +83,11 @@ def _show(found: Comparison, out: Path) -> None:
 
 def _again(options: Options) -> str:
     """The command line that makes the same page."""
-    made = f"intspike compare {options.a} {options.b} --data {options.data}"
+    from ... import pretrained
+
+    made = (
+        f"intspike compare {pretrained.typed(options.a)} {pretrained.typed(options.b)} --data {options.data}"
+    )
     asked = {
         "samples": options.samples,
         "timesteps": options.timesteps,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,8 +21,21 @@ from ...lower.drift import connections, evaluated
 from ...measure.membranes import MembraneCounts
 from ...nn import Network, quantize
 from ...quant import QuantConfig, ThresholdCentred, weight_of
+from ...train.checkpoint import said
+from ...train.fingerprint import quantizers
 from ..custom import check_fits, is_function, user_model
+from ..trained_for import NOTE, noted, trained_timesteps
 from .runner import Inputs, ProgramRunner, Runner
+
+AFTER, BEFORE = "after-reset", "before-reset"
+_FACTS = ("classes", "high", "inputs", "channels", "image")  # which the data say
+# what needs more than the data say, such as a vocabulary, is not made by its name
+NETWORKS: Mapping[str, Callable[..., torch.nn.Module]] = {
+    name.replace("_", "-"): f
+    for name, f in vars(models).items()
+    if inspect.isfunction(f)
+    and all(p.default is not p.empty or p.name in _FACTS for p in inspect.signature(f).parameters.values())
+}
 
 
 class NetworkRunner:
@@ -30,8 +44,8 @@ class NetworkRunner:
     words = "network in full precision, torch"
     program: Program | None = None
 
-    def __init__(self, net: Network, frame: tuple[int, ...]):
-        self.net = net.eval()
+    def __init__(self, net: Network, frame: tuple[int, ...], timesteps: int | None = None):
+        self.net, self.timesteps = net.eval(), timesteps
         self.most: Mapping[str, int] = {g.name: g.neuron.equation.spikes for g in net.layers}
         self.connections: Program | None = connections(net, frame)
 
@@ -45,24 +59,57 @@ class NetworkRunner:
         into.add_real(shown, inputs.shape[1])
 
 
-def network_runner(path: Path, model: str, dataset: Dataset, bits: str | None = None) -> Runner:
+def network_runner(
+    path: Path, model: str, dataset: Dataset, bits: str | None = None, codec: str = AFTER
+) -> Runner:
     """The network of a checkpoint.
 
     Args:
-        bits: it was quantized to, such as 4-4; None: the model says.
+        bits, codec: it was quantized to, such as 4-4; None: the model says.
 
     Raises:
         BadData: the file is damaged, or holds the parameters of another network.
-        BadInput: there is no such model, or it does not fit the data.
+        BadInput: there is no such model, it does not fit the data, or it was trained with other quantizers.
     """
     net = built(model, dataset)
     if bits is not None:
-        net = quantize(net, config_of(bits))
+        net = quantize(net, config_of(bits, codec))
     load_parameters(net, path, model)
+    record = said(path)
+    _check_quantizers(net, path, record.get("quantizers"))
     check_fits(net, dataset, model)
-    if net.quantized:
-        return ProgramRunner(lower(net, input_shape=dataset.frame))
-    return NetworkRunner(net, dataset.frame)
+    asked: Any = record.get("arguments")
+    timesteps = trained_timesteps({NOTE: str(asked.get("timesteps"))} if isinstance(asked, dict) else {})
+    if not net.quantized:
+        return NetworkRunner(net, dataset.frame, timesteps)
+    program = lower(net, input_shape=dataset.frame)
+    return ProgramRunner(program if timesteps is None else noted(program, timesteps))
+
+
+def _check_quantizers(net: Network, path: Path, trained: Any) -> None:
+    """Parameters fit a network of other quantizers too, but are no use there. A file may name none."""
+    if not isinstance(trained, dict):
+        return
+    for layer, now in quantizers(net).items():
+        before: Mapping[str, str] = trained.get(layer, {})
+        wrong = [(before[part], text) for part, text in now.items() if before.get(part, text) != text]
+        if wrong:
+            there, here = _unlike(*wrong[0])
+            raise BadInput(
+                f"{path} must be run as it was trained, and {layer} was trained with {there}, not {here}; give the "
+                "--bits and --codec of its training (train.json says them), or its stored program"
+            )
+
+
+def _unlike(there: str, here: str) -> tuple[str, str]:
+    """The arguments that differ, of two texts of one quantizer; both texts, where they are of two."""
+    (kind, _, a), (other, _, b) = there.partition("("), here.partition("(")
+    if kind != other:
+        return there, here
+    before, now = a.removesuffix(")").split(", "), b.removesuffix(")").split(", ")
+    return ", ".join(x for x in before if x not in now) or there, ", ".join(
+        x for x in now if x not in before
+    ) or here
 
 
 def load_parameters(net: Network, path: Path, model: str) -> None:
@@ -82,8 +129,8 @@ def load_parameters(net: Network, path: Path, model: str) -> None:
         ) from e
 
 
-def config_of(bits: str) -> QuantConfig:
-    """What `--bits W-U` means: weights of W bits, threshold-centred membrane potentials of U bits.
+def config_of(bits: str, codec: str = AFTER) -> QuantConfig:
+    """What `--bits W-U` means: weights of W bits, threshold-centred membrane potentials of U bits, stored as `codec`.
 
     Raises:
         BadInput: anything else.
@@ -93,7 +140,10 @@ def config_of(bits: str) -> QuantConfig:
         raise BadInput(
             f"--bits must be fp32, or bits of weights and membrane potentials in 1..8 such as 4-4, not {bits!r}"
         )
-    return QuantConfig(weight_of(int(weights)), ThresholdCentred(int(states)))
+    if codec not in (AFTER, BEFORE):
+        raise BadInput(f"--codec must be {AFTER} or {BEFORE}, not {codec!r}")
+    stores = "after reset" if codec == AFTER else "before reset"
+    return QuantConfig(weight_of(int(weights)), ThresholdCentred(int(states), stores))
 
 
 def built(model: str, dataset: Dataset) -> Network:
@@ -105,7 +155,7 @@ def built(model: str, dataset: Dataset) -> Network:
     if is_function(model):
         made = user_model(model)
     else:
-        known = {name.replace("_", "-"): f for name, f in vars(models).items() if inspect.isfunction(f)}
+        known = NETWORKS
         model = model.replace("_", "-")
         if model not in known:
             raise BadInput(

@@ -15,8 +15,9 @@ from ...measure import Cost, Drift, Interval, drift, latencies, paired_interval,
 from ...measure.halves import same_shapes
 from ...native import compiler
 from ..samples import read_data
+from ..trained_for import chosen
 from ..watch import Watch
-from .sides import Side, names_of, runner_of
+from .sides import Side, check_files, names_of, runner_of
 
 AT_ONCE = 6250  # samples times timesteps of one batch
 SHOWN = 64  # samples whose membranes are counted
@@ -31,7 +32,7 @@ class Options:
         a, b: stored programs or checkpoints.
         data: as `read_data` takes it; its test split is used.
         samples: how many of them; None: all.
-        timesteps: T; None: the data set's, 25 where it is static.
+        timesteps: T; None: the data set's, else that of a's training, else of b's, else 25.
         second: a and trained with another seed, for the noise floor.
         model: what network the checkpoints are of.
         repeats: of the timing; 0: none.
@@ -111,13 +112,14 @@ def compare(options: Options, watch: Watch | None = None) -> Comparison:
         BadInput, BadData, BadArtifact: files, data or options that cannot be used, or networks that differ in shape.
     """
     told = watch or Watch()
+    paths = [options.a, options.b, *([options.second] if options.second else [])]
+    check_files(paths, options.model)
     dataset = read_data(options.data)
     test = dataset.test
     count = len(test) if options.samples is None else min(options.samples, len(test))
-    timesteps = options.timesteps or test.timesteps or 25
-    paths = [options.a, options.b, *([options.second] if options.second else [])]
     named = zip(names_of(paths), paths, strict=True)
     sides = [Side(name, runner_of(path, options.model, dataset)) for name, path in named]
+    timesteps = chosen(options.timesteps, test.timesteps, *(s.runner.timesteps for s in sides))
     batch = max(1, AT_ONCE // timesteps)
     tell = told.start("compare", count)
     for at in range(0, count, batch):

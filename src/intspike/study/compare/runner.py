@@ -12,6 +12,7 @@ from ...engine import native
 from ...engine.trace import Trace
 from ...ir import Program
 from ...measure.membranes import MembraneCounts
+from ..trained_for import trained_timesteps
 
 Inputs = NDArray[np.generic]
 
@@ -24,12 +25,14 @@ class Runner(Protocol):
         program: the stored program; None where there is none.
         connections: a program with its connections, for counting operations; None where there is none.
         most: largest output of each layer.
+        timesteps: T of its training; None where nothing says it.
     """
 
     words: str
     program: Program | None
     connections: Program | None
     most: Mapping[str, int]
+    timesteps: int | None
 
     def run(self, inputs: Inputs, timesteps: int) -> Trace: ...
 
@@ -45,6 +48,7 @@ class ProgramRunner:
         self.program: Program | None = program
         self.connections: Program | None = program
         self.most: Mapping[str, int] = {n.name: n.body.spikes for n in program.neurons}
+        self.timesteps = trained_timesteps(program.notes)
         self._program = program
 
     def run(self, inputs: Inputs, timesteps: int) -> Trace:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import pretrained
 from ...data import Dataset
 from ...engine.trace import Trace
 from ...errors import BadInput
@@ -58,20 +59,42 @@ class Side:
             self.runner.count_membranes(self.membranes, inputs[:, :membranes], few)
 
 
-def runner_of(path: Path, model: str | None, dataset: Dataset, bits: str | None = None) -> Runner:
+def check_files(
+    paths: Sequence[Path], model: str | None, bits: str | None = None, codec: str | None = None
+) -> None:
+    """Look at files before any data are read.
+
+    Raises:
+        BadInput: one is missing, or options of checkpoints are given and none of them is one.
+    """
+    for path in paths:
+        if not path.is_file():
+            raise BadInput(
+                f"{path} must be a file that exists: a stored program ({ARTIFACT}) or a checkpoint (.safetensors)"
+            )
+    given = {"--model": model, "--bits": bits, "--codec": codec}
+    names = " and ".join(name for name, value in given.items() if value is not None)
+    if names and all(path.suffix == ARTIFACT for path in paths):
+        raise BadInput(
+            f"{names} must come with a checkpoint, but {pretrained.typed(paths[0])} is a stored program, which says "
+            f"all of that itself; leave {names} out"
+        )
+
+
+def runner_of(
+    path: Path, model: str | None, dataset: Dataset, bits: str | None = None, codec: str | None = None
+) -> Runner:
     """What a file holds: a stored program, or a network's parameters, for which `model` says what network it is.
 
-    `bits` are those a checkpoint was quantized to, where its model does not say.
+    `bits` and `codec` are those a checkpoint was quantized to, where its model does not say.
 
     Raises:
         BadInput, BadArtifact, BadData: the file cannot be used, or does not fit the data.
     """
     if path.suffix == ARTIFACT:
         program = load(path)
-        check_fits(str(path), program, dataset)
+        check_fits(pretrained.typed(path), program, dataset)
         return ProgramRunner(program)
-    if not path.is_file():
-        raise BadInput(f"{path} must be a file: a stored program ({ARTIFACT}) or a checkpoint (.safetensors)")
     if model is None:
         raise BadInput(
             f"{path} is no {ARTIFACT} file, and a checkpoint does not say what network it is of; give --model, a name "
@@ -80,9 +103,9 @@ def runner_of(path: Path, model: str | None, dataset: Dataset, bits: str | None 
     from ..terminal import need_torch
 
     need_torch()
-    from .network import network_runner
+    from .network import AFTER, network_runner
 
-    return network_runner(path, model, dataset, bits)
+    return network_runner(path, model, dataset, bits, codec or AFTER)
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:

@@ -19,7 +19,7 @@ def energy(
     artifact: arguments.Artifact,
     data: arguments.DataSet = "fashion-mnist",
     samples: Annotated[int | None, typer.Option(help="test samples (default: 200)")] = None,
-    timesteps: arguments.Timesteps = None,
+    timesteps: arguments.RunTimesteps = None,
     model: Annotated[
         str, typer.Option(help="of costs: horowitz-45nm, lemaire-2022, crossbar, fpga, or a .toml file")
     ] = "horowitz-45nm",

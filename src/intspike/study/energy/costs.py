@@ -23,7 +23,7 @@ class Options:
         data: as `read_data` takes it; the test split is used.
         table: name or file of the coefficients.
         samples: how many, from the first; None: 200, or all where there are fewer.
-        timesteps: T; None: the data set's, 25 where it is static.
+        timesteps: T; None: the data set's, else that of its training, else 25.
     """
 
     artifact: Path

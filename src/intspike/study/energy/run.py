@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import pretrained
 from ...engine import native
 from ...errors import BadInput
 from ...ir import Conv, Dense, Program
@@ -32,6 +33,7 @@ from ...measure.energy import (
 )
 from ...measure.energy import load as load_table
 from ..samples import check_fits, read_data
+from ..trained_for import chosen, trained_timesteps
 from ..watch import Watch
 from .costs import Costs, Options, Rival
 
@@ -49,12 +51,12 @@ def measure(options: Options, watch: Watch | None = None) -> Costs:
     table = load_table(options.table)
     program = load(options.artifact)
     dataset = read_data(options.data)
-    check_fits(str(options.artifact), program, dataset)
+    check_fits(pretrained.typed(options.artifact), program, dataset)
     test = dataset.test
     count = min(options.samples or 200, len(test))
     if not count:
         raise BadInput(f"there must be samples to run, but the test split of {dataset.name} is empty")
-    timesteps = options.timesteps or test.timesteps or 25
+    timesteps = chosen(options.timesteps, test.timesteps, trained_timesteps(program.notes))
     step = max(1, AT_ONCE // timesteps)
     progress = told.start(f"{options.artifact.name}: samples", count)
     found: list[_Batch] = []

@@ -22,6 +22,7 @@ def train(
     bits: Annotated[
         str, typer.Option(help="of weights and membrane potentials, such as 4-4; fp32: none")
     ] = "4-4",
+    codec: arguments.Codec = "after-reset",
     start: Annotated[
         Path | None, typer.Option(help="checkpoint in full precision to go on from, not trained again")
     ] = None,
@@ -46,7 +47,18 @@ def train(
     from . import training
 
     options = training.Options(
-        model, data, bits, start, epochs, timesteps, batch_size, learning_rate, seed, devices, precision
+        model,
+        data,
+        bits,
+        start,
+        epochs,
+        timesteps,
+        batch_size,
+        learning_rate,
+        seed,
+        devices,
+        precision,
+        codec,
     )
     try:
         with Bars(Console(stderr=True) if as_json else console) as watch:
@@ -69,8 +81,11 @@ def evaluate(
     data: arguments.DataSet = "fashion-mnist",
     model: arguments.CheckpointModel = None,
     bits: Annotated[str | None, typer.Option(help="a checkpoint was quantized to, such as 4-4")] = None,
+    codec: Annotated[
+        str | None, typer.Option(help="of a checkpoint: after-reset (default) or before-reset")
+    ] = None,
     samples: arguments.Samples = None,
-    timesteps: arguments.Timesteps = None,
+    timesteps: arguments.RunTimesteps = None,
     exit: Annotated[
         float | None, typer.Option(help="early exit: points it may lose on validation samples")
     ] = None,
@@ -83,7 +98,7 @@ def evaluate(
     from ... import pretrained
     from . import evaluation
 
-    options = evaluation.Options(pretrained.find(network), data, model, bits, samples, timesteps, exit)
+    options = evaluation.Options(pretrained.find(network), data, model, bits, samples, timesteps, exit, codec)
     try:
         if as_json:
             found = evaluation.evaluate(options)

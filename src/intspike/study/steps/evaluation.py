@@ -12,10 +12,11 @@ from ...data import Dataset
 from ...engine import early_exit
 from ...errors import BadInput
 from ...measure import Interval, dead, wilson
-from ..compare.sides import Side, runner_of
+from ..compare.sides import Side, check_files, runner_of
 from ..report.content import Table
 from ..report.style import short
 from ..samples import read_data
+from ..trained_for import chosen
 from ..watch import Watch
 
 AT_ONCE = 6250  # samples times timesteps of one batch
@@ -30,8 +31,9 @@ class Options:
         data: as `read_data` takes it; its test split runs.
         model, bits: of a checkpoint: what network it is, and what it was quantized to.
         samples: how many; None: all.
-        timesteps: T; None: the data set's, 25 where it is static.
+        timesteps: T; None: the data set's, else that of its training, else 25.
         exit: points of accuracy that early exit may lose on validation samples; None: no early exit.
+        codec: of a checkpoint, too; None is after-reset.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class Options:
     samples: int | None = None
     timesteps: int | None = None
     exit: float | None = None
+    codec: str | None = None
 
     def __post_init__(self) -> None:
         for name, value, high in (("samples", self.samples, 10**9), ("timesteps", self.timesteps, 10_000)):
@@ -88,13 +91,17 @@ def evaluate(options: Options, watch: Watch | None = None) -> Evaluation:
         BadInput, BadData, BadArtifact: files, data or options that cannot be used.
     """
     told = watch or Watch()
+    check_files([options.path], options.model, options.bits, options.codec)
     dataset = read_data(options.data)
     test = dataset.test
     count = len(test) if options.samples is None else min(options.samples, len(test))
     if not count:
         raise BadInput(f"an evaluation must have test samples, but {dataset.name} has none")
-    timesteps = options.timesteps or test.timesteps or 25
-    side = Side(options.path.stem, runner_of(options.path, options.model, dataset, options.bits))
+    runner = runner_of(options.path, options.model, dataset, options.bits, options.codec)
+    side, timesteps = (
+        Side(options.path.stem, runner),
+        chosen(options.timesteps, test.timesteps, runner.timesteps),
+    )
     tell = told.start("evaluate", count)
     batch = max(1, AT_ONCE // timesteps)
     for at in range(0, count, batch):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,15 @@ from ...ir.artifact import save
 from ...lower import lower, verify
 from ...measure import size_bits, wilson
 from ...nn import Network, quantize
+from ...train.checkpoint import OTHER
 from ...train.history import history_to_dict
 from ...train.launch import PRECISIONS
 from ..asked import check_training
-from ..compare.network import built, config_of, load_parameters
+from ..compare.network import AFTER, BEFORE, built, config_of, load_parameters
 from ..custom import check_fits
 from ..folder import clear_disk_errors, write_json
 from ..samples import read_data
-from ..trained_for import chosen
+from ..trained_for import chosen, noted
 from ..watch import Watch
 
 FULL = "full-precision.safetensors"
@@ -45,6 +48,7 @@ class Options:
         epochs: of each training.
         timesteps: T; None: the data set's, 25 where it is static.
         batch_size, learning_rate, seed, devices, precision: as `train.fit` takes them.
+        codec: membrane potentials are stored after-reset or before-reset.
     """
 
     model: str
@@ -58,6 +62,7 @@ class Options:
     seed: int = 0
     devices: int = 1
     precision: str = "32-true"
+    codec: str = "after-reset"
 
     def __post_init__(self) -> None:
         check_training(self)
@@ -66,7 +71,7 @@ class Options:
         if self.precision not in PRECISIONS:
             raise BadInput(f"--precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
         if self.bits != "fp32":
-            config_of(self.bits)
+            config_of(self.bits, self.codec)
         elif self.start is not None:
             raise BadInput("--start is the network that quantized training starts from, but --bits is fp32")
 
@@ -85,6 +90,8 @@ def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None
     torch.manual_seed(options.seed)
     net = built(options.model, dataset)
     check_fits(net, dataset, options.model)
+    if options.bits != "fp32":
+        _check_quantizes(net, options)
     with clear_disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         if force:
@@ -95,12 +102,14 @@ def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None
             "start": None if options.start is None else options.start.name,
         }
         record |= {"timesteps": timesteps, "data_source": dataset.source}
+        if not any((out / name).exists() for name in (FULL, QUANTIZED)):
+            write_json(out / RECORD, record)  # of a training that is stopped, too, the options are known
         if options.start is None:
             net = _fit(net, dataset, options, timesteps, out / FULL, told, record)
         else:
             load_parameters(net, options.start, options.model)
         if options.bits != "fp32":
-            few = quantize(net, config_of(options.bits))
+            few = quantize(net, config_of(options.bits, options.codec))
             few = _fit(few, dataset, options, timesteps, out / QUANTIZED, told, record)
             _store(few, dataset, timesteps, out / PROGRAM, record)
         write_json(out / RECORD, record)
@@ -117,6 +126,40 @@ def _check_devices(options: Options, samples: int) -> None:
         )
 
 
+def _check_quantizes(net: Network, options: Options) -> None:
+    """Refuse before hours of training what could not be quantized after them."""
+    try:
+        quantize(net, config_of(options.bits, options.codec))
+    except BadInput as e:
+        other = BEFORE if options.codec == AFTER else AFTER
+        try:
+            quantize(net, config_of(options.bits, other))
+        except BadInput:
+            other = ""
+        repair = f": --codec {other}" if other else ""
+        raise BadInput(
+            f"{options.model} must be one that --bits {options.bits} quantizes, but {e}{repair}"
+        ) from e
+
+
+def _changed(out: Path, record: Mapping[str, Any]) -> str:
+    """Which options an earlier training in the folder had other values of, as the command line spells them."""
+    try:
+        before = json.loads((out / RECORD).read_text())
+    except (OSError, ValueError):
+        before = {}
+    words = [
+        f"--{f.name.replace('_', '-')} was {_given(before[f.name])} and is {_given(record[f.name])}"
+        for f in fields(Options)
+        if f.name in before and before[f.name] != record[f.name]
+    ]
+    return ", ".join(words) or "what --model and --data make was another network or other samples"
+
+
+def _given(value: object) -> str:
+    return "not given" if value is None else str(value)
+
+
 def _fit(
     net: Network,
     dataset: Dataset,
@@ -131,7 +174,8 @@ def _fit(
         1, options.epochs * (len(dataset.train) // min(options.batch_size, max(1, len(dataset.train))))
     )
     tell = watch.start(f"train {checkpoint.stem}", batches)
-    made = train.fit(
+    fit = partial(
+        train.fit,
         net,
         dataset,
         epochs=options.epochs,
@@ -145,6 +189,16 @@ def _fit(
         progress=_teller(tell),
         history=history,
     )
+    try:
+        made = fit()
+    except BadInput as e:
+        if OTHER not in str(e):
+            raise
+        folder = checkpoint.parent
+        raise BadInput(
+            f"--out {folder} must be new or hold the same training, but there {_changed(folder, record)}; give --force "
+            "to start over, or another --out"
+        ) from e
     correct = train.correct_on(made, dataset.test, timesteps=timesteps)
     record[checkpoint.stem] = {
         "test": wilson(correct, len(dataset.test)).to_dict() if len(dataset.test) else None,
@@ -163,7 +217,7 @@ def _teller(tell: Callable[[int, str], None]) -> Callable[[train.Progress], None
 
 def _store(net: Network, dataset: Dataset, timesteps: int, path: Path, record: dict[str, Any]) -> None:
     """The program, after every engine here agreed with torch on some test samples."""
-    program = lower(net, input_shape=dataset.frame)
+    program = noted(lower(net, input_shape=dataset.frame), timesteps)
     if len(dataset.test):
         compared = verify(net, program, dataset.test, timesteps=timesteps, samples=VERIFIED)
         record["exact"] = [asdict(c) for c in compared]
