@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from intspike.engine import reference
 from intspike.errors import BadArtifact, BadData, BadInput, MissingDependency
@@ -20,6 +21,7 @@ from intspike.measure import drift, halves, synops, wilson
 from intspike.measure.membranes import MembraneCounts
 from intspike.ops import Table, Uniform
 from intspike.study.compare import run as run_module
+from intspike.study.compare.misfit import misfit
 from intspike.study.compare.page import page, words, write
 from intspike.study.compare.run import Comparison, Options, compare
 from intspike.study.compare.sides import names_of
@@ -222,7 +224,7 @@ def test_a_gate_fails_the_command_after_everything_is_written(place: Path, tmp_p
         ({"b": "wide.intspike"}, r"wide.intspike must read frames \[4\] of own, but reads \[5\]"),
         ({"b": "few.intspike"}, "must have 3 outputs, one for each class of own, but has 2"),
         ({"b": "own.npz"}, "does not say what network it is of; give --model"),
-        ({"b": "none.safetensors"}, "must be a file: a stored program"),
+        ({"b": "none.safetensors"}, "must be a file that exists: a stored program"),
         ({"samples": 1}, "--samples must be at least 2"),
         ({"timesteps": 0}, "--timesteps must be in 1..10000"),
         ({"repeats": -1}, "--repeats must be in 0..1000"),
@@ -358,7 +360,8 @@ def test_a_quantized_network_runs_as_its_program(place: Path, nets: Any, tmp_pat
         (
             "compared_nets:larger",
             BadData,
-            r"must hold the parameters of compared_nets:larger, but does not fit: size",
+            r"must hold the parameters of compared_nets:larger, but does not fit: \S+ is \[.*\] in the "
+            r"file and \[.*\] in the model",
         ),
         ("squat_fmnst", BadInput, "did you mean 'squat-fmnist'"),
         ("compared_nets:nothing", BadInput, "has no 'nothing'"),
@@ -369,6 +372,17 @@ def test_checkpoints_of_other_networks_are_refused(
 ) -> None:
     with pytest.raises(kind, match=message):
         compare(options(place, a=tmp_path / "fp.safetensors", model=model))
+
+
+def test_parameters_that_do_not_fit_are_named_by_layer_and_shape() -> None:
+    model = {"a.weight": torch.ones(2, 3), "a.theta": torch.ones(0), "b": torch.ones(1), "c": torch.ones(())}
+    assert misfit(model, model) == ""
+    assert misfit(model, {**model, "a.theta": torch.ones(2)}) == ""
+    other = {"a.weight": torch.ones(2, 4), "a.theta": torch.ones(2), "b": torch.ones(1), "d": torch.ones(1)}
+    assert misfit(model, other) == (
+        "a.weight is [2, 4] in the file and [2, 3] in the model; c is in the model alone; d is in the file alone"
+    )
+    assert misfit(model, {}).endswith("; 1 more differ")
 
 
 def test_a_damaged_checkpoint_is_refused(place: Path, nets: Any, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from ...train.checkpoint import said
 from ...train.fingerprint import quantizers
 from ..custom import check_fits, is_function, user_model
 from ..trained_for import NOTE, noted, trained_timesteps
+from .misfit import misfit
 from .runner import Inputs, ProgramRunner, Runner
 
 AFTER, BEFORE = "after-reset", "before-reset"
@@ -122,10 +123,10 @@ def load_parameters(net: Network, path: Path, model: str) -> None:
     try:
         net.load_state_dict(tensors)
     except RuntimeError as e:
-        lines = [part.strip() for part in str(e).splitlines()[1:]]
+        why = misfit(net.state_dict(), tensors) or " ".join(str(e).split())
         raise BadData(
-            f"{path} must hold the parameters of {model}, but does not fit: {'; '.join(lines)[:300]}; give the model "
-            "it was trained as, or its stored program (.intspike)"
+            f"{path} must hold the parameters of {model}, but does not fit: {why}; give the model it was trained as, "
+            "or its stored program (.intspike)"
         ) from e
 
 
