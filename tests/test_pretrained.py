@@ -51,6 +51,11 @@ def test_a_name_stands_for_its_file_where_no_file_has_it(tmp_path, monkeypatch):
     assert pretrained.find(Path("else.intspike")) == Path("else.intspike")
 
 
+def test_a_program_is_called_what_the_user_typed():
+    assert [pretrained.typed(pretrained.find(Path(name))) for name in NAMES] == list(NAMES)
+    assert pretrained.typed(Path("else/model.intspike")) == "else/model.intspike"
+
+
 def test_a_word_that_is_neither_a_file_nor_a_name_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(

@@ -192,6 +192,12 @@ def test_changed_units_are_caught_by_the_hash():
         verify(net, Program(program.nodes, units, program.notes), IMAGES, timesteps=2)
 
 
+def test_notes_for_people_are_no_difference():
+    net = network(CONFIGS["table, carry"])
+    program = lower(net, input_shape=(1, 6, 6))
+    assert verify(net, Program(program.nodes, program.units, {"timesteps": "4"}), IMAGES, timesteps=2)
+
+
 def test_the_program_of_another_network_is_no_proof():
     net, other = network(CONFIGS["table, carry"]), network(CONFIGS["uniform, shift"])
     with pytest.raises(Divergence):

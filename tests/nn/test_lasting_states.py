@@ -192,3 +192,10 @@ def test_what_cannot_be():
         nn.quantize(net, QuantConfig(Uniform(4), BEFORE, others={"a": OtherState(4, -1, 1)}))
     with pytest.raises(BadInput, match="stores='before reset'"):
         nn.quantize(net, QuantConfig(Uniform(4), ThresholdCentred(4)))
+
+
+def test_a_moving_threshold_stored_after_reset_is_refused_with_the_repair():
+    model = torch.nn.Sequential(nn.Input(), torch.nn.Linear(3, 2), nn.AdaptiveLIF())
+    with pytest.raises(BadInput, match=r"layer_2: a threshold that moves .* choose stores='before reset'"):
+        nn.quantize(model, QuantConfig(Uniform(4), ThresholdCentred(4)))
+    assert nn.quantize(model, QuantConfig(Uniform(4), ThresholdCentred(4, "before reset"))).quantized
