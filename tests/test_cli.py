@@ -97,6 +97,8 @@ def test_the_waist_works_without_torch(artifact: Path, tmp_path: Path) -> None:
     again = intspike("export", "c", str(artifact), "--out", str(tmp_path / "c"), prelude=hide)
     assert again.returncode == 1
     assert "must be new or empty" in again.stderr
+    assert "choose another --out, or --force to replace" in again.stderr
+    assert "force=True" not in again.stderr
     file = intspike("export", "c", str(artifact), "--out", str(artifact), prelude=hide)
     assert file.returncode == 1
     assert "the output must be a folder" in file.stderr

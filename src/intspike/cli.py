@@ -121,9 +121,7 @@ def _refuse_options_of_a_quantizer(context: typer.Context, program: str) -> None
     if given:
         first = given[0]
         words = repr(context.params[first]) if first == "name" else f"--{first}"
-        raise BadInput(
-            f"{words} must come with the word quantizer, but {program} is a program; leave it out"
-        )
+        raise BadInput(f"{words} must come with the word quantizer, but {program} is a program; leave it out")
 
 
 def _show_quantizer(name: str, bits: int, codec: str, decay: str, beta: float, out: Path | None) -> None:
@@ -161,8 +159,10 @@ def integers(
     """
     from .export.arrays import export_arrays
     from .ir.artifact import load
+    from .study.folder import check_new
 
     folder = out or artifact.with_name(f"{artifact.stem}-integers")
+    check_new(folder, force)
     export_arrays(load(pretrained.find(artifact)), folder, force=force)
     console.print(f"{folder / 'manifest.json'} names every array", soft_wrap=True)
 
@@ -180,7 +180,9 @@ def export_c(
     from .export.c import c_size
     from .export.c import export_c as write
     from .ir.artifact import load
+    from .study.folder import check_new
 
+    check_new(out, force)
     program = load(pretrained.find(artifact))
     write(program, out, force=force)
     console.print(

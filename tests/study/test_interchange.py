@@ -43,6 +43,8 @@ def test_a_program_goes_to_nir_and_comes_back_bit_by_bit(program: Path, tmp_path
     said = run("export", "nir", program, "--out", tmp_path / "x.nir")
     assert "lif: leak 0.7" in said
     assert "LSB from its table" in said
+    with pytest.raises(BadInput, match=r"must be new, but .*x\.nir is not; choose another --out, or --force"):
+        run("export", "nir", program, "--out", tmp_path / "x.nir")
     run("import", tmp_path / "x.nir", "--out", tmp_path / "back")
     assert content_hash(load(tmp_path / "back" / "model.intspike")) == content_hash(load(program))
     assert json.loads((tmp_path / "back" / "import.json").read_text())["exact"] is True

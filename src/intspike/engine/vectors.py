@@ -64,7 +64,7 @@ def write_vectors(
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not force:
         raise BadInput(
-            f"the output folder must be new or empty, but {folder} is not; choose another, or --force"
+            f"the output folder must be new or empty, but {folder} is not; choose another, or force=True"
         )
     x = checked_inputs(program, inputs, timesteps)
     trace = reference.run(program, inputs, timesteps)

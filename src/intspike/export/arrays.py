@@ -68,7 +68,7 @@ def export_arrays(
     try:
         if folder.exists() and any(folder.iterdir()) and not force:
             raise BadInput(
-                f"the output folder must be new or empty, but {folder} is not; choose another, or force=True (--force)"
+                f"the output folder must be new or empty, but {folder} is not; choose another, or force=True"
             )
         folder.mkdir(parents=True, exist_ok=True)
         # without a manifest an export is unfinished, whatever else is there

@@ -352,7 +352,7 @@ def export_c(
         raise BadInput(f"the output must be a folder, but {folder} is a file; choose another")
     if folder.exists() and any(folder.iterdir()) and not force:
         raise BadInput(
-            f"the output folder must be new or empty, but {folder} is not; choose another, or force=True (--force)"
+            f"the output folder must be new or empty, but {folder} is not; choose another, or force=True"
         )
     folder.mkdir(parents=True, exist_ok=True)
     r = Renderer(program, timesteps)

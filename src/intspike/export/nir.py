@@ -47,7 +47,7 @@ def export_nir(
     """
     path = Path(path)
     if path.exists() and not force:
-        raise BadInput(f"{path} exists; choose another, or force=True (--force)")
+        raise BadInput(f"{path} exists; choose another, or force=True")
     if not (np.isfinite(timestep) and timestep > 0):
         raise BadInput(f"the timestep must be a positive time, such as 1e-3 (seconds), not {timestep!r}")
     nir = _nir()

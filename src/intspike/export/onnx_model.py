@@ -38,7 +38,7 @@ def check_steps(path: Path, timesteps: int, force: bool) -> None:
         BadInput: what must hold.
     """
     if path.exists() and not force:
-        raise BadInput(f"{path} exists; choose another, or force=True (--force)")
+        raise BadInput(f"{path} exists; choose another, or force=True")
     if not 1 <= timesteps <= MOST_STEPS:
         raise BadInput(
             f"timesteps must be in 1..{MOST_STEPS}, because the graph holds each of them, not {timesteps}"

@@ -65,6 +65,24 @@ def check_out(out: Path) -> None:
             )
 
 
+def check_new(out: Path, force: bool, *, file: bool = False) -> None:
+    """Refuse, in a command's words, to write over what is there.
+
+    Args:
+        out: a folder, or a file.
+        force: whether that is asked for.
+        file: whether it is to be a file.
+
+    Raises:
+        BadInput: it exists (a folder: and is not empty), and `force` is not given.
+    """
+    if not force and ((file and out.is_file()) or (not file and out.is_dir() and any(out.iterdir()))):
+        raise BadInput(
+            f"the output must be new{'' if file else ' or empty'}, but {out} is not; choose another --out, or "
+            "--force to replace what is there"
+        )
+
+
 def claim(out: Path, command: str, force: bool) -> None:
     """Make the output folder of a command that keeps nothing, and mark it as that command's own.
 

@@ -31,7 +31,9 @@ def export_nir(
     from ... import pretrained
     from ...export.nir import export_nir as write
     from ...ir.artifact import load
+    from ..folder import check_new
 
+    check_new(out, force, file=True)
     snaps = write(
         load(pretrained.find(artifact)), out, timestep=timestep, program_only=program_only, force=force
     )
@@ -62,11 +64,13 @@ def export_onnx(
     from ...export.onnx import export_onnx as write
     from ...export.onnx_model import MOST_STEPS
     from ...ir.artifact import load
+    from ..folder import check_new
 
     if not 1 <= timesteps <= MOST_STEPS:
         raise BadInput(
             f"--timesteps must be in 1..{MOST_STEPS}, because the graph holds each of them, not {timesteps}"
         )
+    check_new(out, force, file=True)
     program = load(pretrained.find(artifact))
     write(program, out, timesteps=timesteps, timed=timed, trace=trace, force=force)
     shape = ", ".join(map(str, program.input.shape))

@@ -86,7 +86,10 @@ def vectors(
     from ... import pretrained
     from ...engine.vectors import random_inputs, write_vectors
     from ...ir.artifact import load
+    from ..folder import check_new, check_out
 
+    check_out(out)
+    check_new(out, force)
     for name, value in (("samples", samples), ("timesteps", timesteps)):
         if not 1 <= value <= 10_000:
             raise BadInput(f"--{name} must be in 1..10000, not {value}")
