@@ -16,6 +16,7 @@ from intspike.errors import BadData, BadInput, Divergence
 from intspike.ir.artifact import content_hash, load
 from intspike.study import fashion_mnist
 from intspike.study.fashion_mnist import MAIN, REFERENCE, VARIANTS, Options, run
+from intspike.study.trained_for import trained_timesteps
 from intspike.study.watch import Watch
 
 OPTIONS = Options(epochs=1, timesteps=3, batch_size=25, quick=True)
@@ -77,6 +78,9 @@ def test_every_file_is_there_and_holds_what_it_says(finished: Path) -> None:
         )
     }
     program = load(finished / "model.intspike")
+    assert (
+        trained_timesteps(program.notes) == json.loads((finished / "summary.json").read_text())["timesteps"]
+    )
     assert (finished / "program.txt").read_text() == str(program)
     assert {p.name for p in (finished / "c").iterdir()} >= {"program.h", "program.c", "main.c"}
     assert "<html" in (finished / "report.html").read_text()

@@ -24,6 +24,7 @@ from ..quant import QuantConfig, ThresholdCentred, Uniform, UniformState
 from ..train.fit import history_to_dict
 from .fashion_mnist_measure import measure
 from .folder import RunFolder, clear_disk_errors, write_atomic, write_json
+from .trained_for import noted
 from .watch import Watch
 
 NAME = "fashion-mnist"
@@ -306,7 +307,7 @@ class _Run:
         for v in VARIANTS:
             folder = self._program_folder(v)
             folder.mkdir(parents=True, exist_ok=True)
-            program = result.programs[v.name]
+            program = noted(result.programs[v.name], self.timesteps)
             save(program, folder / "model.intspike")
             write_atomic(folder / "program.txt", lambda p, text=str(program): p.write_text(text))
         histories = {name: (self.folder.done(name) or {}).get("history", []) for name in result.networks}
