@@ -191,5 +191,5 @@ def figure(t: CodeTable, steps: int = 24) -> Any:
 def write_figure(t: CodeTable, path: Path) -> None:
     """The figure as one HTML file that opens offline."""
     html = figure(t).to_html(include_plotlyjs=True, full_html=True)
-    with clear_disk_errors(path):
+    with clear_disk_errors(path, keeps=False):
         write_text(path, html)

@@ -19,7 +19,7 @@ from .graph_figure import state_graph
 
 def write(a: Analysis, out: Path) -> None:
     """All files, each whole or not at all."""
-    with clear_disk_errors(out):
+    with clear_disk_errors(out, keeps=False):
         rows = attractors_of(a)
         write_json(out / "analysis.json", to_dict(a, rows))
         write_csv(out / "attractors.csv", [r[0] for r in rows])

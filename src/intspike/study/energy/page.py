@@ -22,7 +22,7 @@ COLOURED = [c for c in CAUSES if c != "other"]
 
 def write(c: Costs, out: Path) -> None:
     """All files, each whole or not at all."""
-    with clear_disk_errors(out):
+    with clear_disk_errors(out, keeps=False):
         write_json(out / "summary.json", summary_of(c))
         write_json(out / "energy.json", c.to_dict())
         write_csv(out / "table.csv", [*_lines(c)])
