@@ -35,7 +35,8 @@ PARTS: dict[str, tuple[str, Sequence[str]]] = {
         ),
     ),
     "export": (
-        "Exports", ("c.export_c", "c.c_size", "arrays.export_arrays", "nir.export_nir", "nir_graph.Snap", "onnx.export_onnx"),
+        "Exports",
+        ("c.export_c", "c.c_size", "arrays.export_arrays", "nir.export_nir", "nir_graph.Snap", "onnx.export_onnx"),
     ),
     "measure": ("Measures", ("codes.decay", "codes.stuck_codes")),
     "measure.energy": ("Energy", ()),

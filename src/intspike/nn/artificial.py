@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..errors import BadInput
 from ..quant import QuantConfig, WeightQuantizer
+from . import uncompiled
 from .between import on_tensors
 from .group import Group
 from .network import Network
@@ -94,7 +95,7 @@ class Artificial(torch.nn.Module):
                 case "group":
                     group = self.net.groups[s.name]
                     assert isinstance(group, Group)
-                    current = group.current(inputs)
+                    current = uncompiled.currents(group, inputs)
                     values[s.name] = current if s.name == self.net.output else self._sent(s.name, current)
                 case "readout":
                     assert self.net.readout is not None

@@ -19,6 +19,7 @@ from ..native import compiler
 from ..native.loops import adds_only
 from ..native.synapse import ConvShape, DenseShape, Shape
 from ..ops import Body, Form, backward, trace
+from .affine import affine
 from .group import Group
 from .integers import neuron_integers, real_current_numbers
 from .parts import pair
@@ -108,7 +109,7 @@ def _numbers(
     statistics = None
     if group.batch_statistics:
         statistics = group.statistics(moments, layer.sums.numel() // layer.channels)
-    gain, offset = group.affine(statistics, scale, step, lacking)
+    gain, offset = affine(group, statistics, scale, step, lacking)
     if group.quantized:
         tensors, made, _ = neuron_integers(group.name, group.neuron, group.form, gain, offset, group.bias)
         numbers: dict[str, Any] = dict(made)

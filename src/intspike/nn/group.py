@@ -6,28 +6,27 @@ sums, integer thresholds; scales are bookkeeping at the border and become intege
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from .. import kernels
 from ..errors import BadInput
-from ..kernels import oracle
 from ..neuron.constants import table_levels
-from ..ops import Body, Form, Table, trace
+from ..ops import Form, Table, trace
 from ..ops.trace import threshold_name
 from ..quant import QuantConfig, StateQuantizer, UniformState, WeightQuantizer, form_of
+from . import uncompiled
+from .affine import affine
 from .checks import check_frame
-from .integers import Integers, neuron_integers, prove_exact, real_current_numbers
+from .integers import Integers, neuron_integers, prove_exact
 from .kept import keep, kept, move
-from .moments import moments, normalised, statistics
+from .moments import statistics
 from .neuron import Neuron
-from .parts import Norm, Pool, Synapse, area, summed
-from .shifts import Shifts, constant, is_uniform
+from .parts import Norm, Pool, Synapse, area
+from .shifts import Shifts, constant
 
 
 class Group(torch.nn.Module):
@@ -187,66 +186,6 @@ class Group(torch.nn.Module):
         """Real value of one weight code, [C] or [1], shared by the synapses."""
         return self.coded()[1]
 
-    def affine(
-        self,
-        statistics: tuple[Tensor, Tensor, int] | None,
-        scale: float,
-        step: Tensor | None,
-        constant: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Gain and offset of the current per channel, I = gain * S + offset, in float64.
-
-        Args:
-            statistics: mean and variance of the sums that the norm sees, and of how many; None: running statistics.
-            scale: real value of one input code.
-            step: real value of one weight code; None where weights are real.
-            constant: what every sum lacks, [C]: of shifted inputs, where it is the same at all positions.
-        """
-        gain = torch.full((self.channels,), scale, dtype=torch.float64)
-        if step is not None:
-            gain = step.double() * gain
-        offset = torch.zeros(self.channels, dtype=torch.float64)
-        if constant is not None:
-            offset = gain * constant.double()
-        for m in self.modules_of_synapses:
-            if m.bias is not None:
-                offset = offset + m.bias.double()
-        norm = self.norm
-        if self.pool is not None and isinstance(self.pool, torch.nn.AvgPool2d) and self.order == "pool first":
-            gain = gain / area(self.pool)
-        if norm is not None:
-            if statistics is None:
-                assert norm.running_mean is not None
-                assert norm.running_var is not None
-                mean, variance = norm.running_mean.double(), norm.running_var.double()
-            else:
-                mean_sum, variance_sum, count = statistics
-                mean = gain * mean_sum + offset
-                variance = gain.square() * variance_sum
-                self._track(norm, mean, variance, count)
-            slope = torch.rsqrt(variance + norm.eps)
-            if norm.affine:
-                slope = slope * norm.weight.double()
-            offset = (offset - mean) * slope + (norm.bias.double() if norm.affine else 0.0)
-            gain = gain * slope
-        if self.pool is not None and isinstance(self.pool, torch.nn.AvgPool2d) and self.order == "norm first":
-            gain = gain / area(self.pool)
-        return gain, offset
-
-    @torch.no_grad()
-    def _track(self, norm: Norm, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Move running statistics as torch does: unbiased variance, momentum (None: cumulative)."""
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        momentum = norm.momentum
-        if norm.num_batches_tracked is not None:
-            norm.num_batches_tracked += 1
-            if momentum is None:
-                momentum = 1.0 / float(norm.num_batches_tracked)
-        norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), momentum or 0.0)
-        unbiased = variance * count / max(1, count - 1)
-        norm.running_var.lerp_(unbiased.to(norm.running_var.dtype), momentum or 0.0)
-
     def integers(self, scale: float, most: float, shifts: Shifts | None = None) -> Integers:
         """The integers of this group in evaluation: computed once, then kept until it trains again.
 
@@ -263,8 +202,8 @@ class Group(torch.nn.Module):
         if self._frozen is None or self._frozen_version != version:  # also after a change in place
             with torch.no_grad():
                 codes, step = self.coded()
-                gain, offset = self.affine(
-                    None, scale, step, constant(self.modules_of_synapses, codes, shifts)
+                gain, offset = affine(
+                    self, None, scale, step, constant(self.modules_of_synapses, codes, shifts)
                 )
                 _, made, origin = neuron_integers(self.name, self.neuron, self.form, gain, offset, self.bias)
                 rows = torch.stack([c.double().abs().flatten(1).sum(1) for c in codes]).sum(0)
@@ -280,6 +219,18 @@ class Group(torch.nn.Module):
 
     # --- forward ----------------------------------------------------------------------------------------
 
+    def forward(
+        self,
+        inputs: list[Tensor],
+        scale: float,
+        most: float,
+        timesteps: int,
+        shifts: Shifts | None = None,
+        substeps: Sequence[int] | None = None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Spikes and stored codes, by torch's own ops, as `uncompiled.run`."""
+        return uncompiled.run(self, inputs, scale, most, timesteps, shifts, substeps)
+
     @property
     def batch_statistics(self) -> bool:
         """Whether the norm uses statistics of this batch."""
@@ -293,22 +244,6 @@ class Group(torch.nn.Module):
             count: how many they are on this device.
         """
         return statistics(found, count, self.over_devices)
-
-    def _statistics(self, sums: Tensor) -> tuple[Tensor, Tensor, int]:
-        folded = _folded(sums)
-        mean, variance = moments(folded)
-        count = folded.numel() // folded.shape[1]
-        if self.over_devices is None:
-            return mean, variance, count
-        return self.statistics(torch.stack([mean, variance + mean.square()]) * count, count)
-
-    def _normed(self, norm: Norm, x: Tensor) -> Tensor:
-        """What torch's norm does, with statistics over all devices."""
-        if self.over_devices is None or not norm.training:
-            return _unfolded(norm(_folded(x)), x)
-        found = self._statistics(x)
-        self._track(norm, *found)
-        return _unfolded(normalised(_folded(x), norm, *found[:2]), x)
 
     def sign(self) -> Tensor:
         """-1 where the norm's gain is negative, else 1."""
@@ -329,20 +264,6 @@ class Group(torch.nn.Module):
         window = self.neuron.window
         return None if window is None else -window.to(self.neuron.theta.dtype) * self.neuron.theta
 
-    def constant_map(
-        self, weights: Sequence[Tensor], shifts: Shifts, frames: Sequence[tuple[int, ...]]
-    ) -> Tensor:
-        """What the sums of shifted inputs are more than those of what was sent, [1, 1, C, ...].
-
-        These are the synapses on constant frames, with their padding: positions at a border see fewer taps.
-
-        Args:
-            weights: of each synapse, or their codes.
-            shifts, frames: of what each of them reads: what it is moved by, and the shape of a frame.
-        """
-        constant = [s.to(w.dtype).expand(1, 1, *f) for w, s, f in zip(weights, shifts, frames, strict=True)]
-        return self._sums(constant, list(weights))
-
     def check(self, frames: Sequence[tuple[int, ...]], hint: str = "") -> None:
         """Refuse frames that the synapses cannot read; the error ends in the hint.
 
@@ -353,164 +274,9 @@ class Group(torch.nn.Module):
         for (_, name, m), frame in zip(read, frames, strict=True):
             check_frame(name, m, frame, hint)
 
-    def forward(
-        self,
-        inputs: list[Tensor],
-        scale: float,
-        most: float,
-        timesteps: int,
-        shifts: Shifts | None = None,
-        substeps: Sequence[int] | None = None,
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Spikes [T, B, C, ...] and stored codes (in full precision, membranes) of each state, by torch's own ops.
-
-        `compiled.run` does the same in compiled kernels where it covers the group.
-
-        Args:
-            inputs: of each synapse, [T or 1, B, ...]; integer codes where the group is quantized.
-            scale, most: real value of one input code, and the largest.
-            shifts: what each input is moved by, in its own unit; None: nothing.
-            substeps: of integers in evaluation, how many frames of each input make a timestep; None: one.
-        """
-        equation = self.neuron.equation
-        if self.state is None:
-            body, compared = trace(equation, Form()), self.neuron.comparison
-            if self.weight is not None and self.delay:
-                raise BadInput(
-                    f"{self.name}: a recurrent layer is quantized in weights and states or in neither, but only its "
-                    "weights are; give QuantConfig(state=...)"
-                )
-            current, own = self.current(inputs, shifts), self.own_shift()
-            if own is not None:
-                current = current + own.reshape(-1, *(1,) * (current.ndim - 3))
-            weights = [m.weight for m in self.modules_of_synapses]
-            if compared is None:
-                return self._over_time(body, current, self.reals(), timesteps, weights)
-            theta = equation.theta * equation.first
-            return oracle.run(
-                body, current, self.reals(), timesteps, store=lambda u: compared.store(u, theta),
-                back=self._back(weights), delay=self.delay,
-            )  # fmt: skip
-        if self.weight is None and self.delay:
-            raise BadInput(
-                f"{self.name}: a recurrent layer is quantized in weights and states or in neither, but only its states "
-                "are; give QuantConfig(weight=...)"
-            )
-        if self.weight is None:
-            return self._real_currents(inputs, timesteps, shifts)
-        body = trace(equation, self.form)
-        if not self.training:
-            made = self.integers(scale, most, shifts)
-            kind = torch.get_default_dtype()
-            codes = [torch.from_numpy(c).to(kind) for c in made.codes]
-            tensors = {name: torch.from_numpy(a).to(kind) for name, a in made.constants.items()}
-            tensors |= self.neuron.leaks
-            sign = torch.from_numpy(made.constants["gain"])
-            sums = self._moved(self._sums(inputs, codes, substeps), inputs, codes, shifts)
-            sums = self._pooled(sums, sign).round()  # exact already; a guard
-            return self._over_time(body, sums, tensors, timesteps, codes)
-        sign, batch_statistics = self.sign(), self.batch_statistics
-        codes, step = self.coded(follow=True)
-        sums = self._moved(self._sums(inputs, codes), inputs, codes, shifts)
-        lacking = constant(self.modules_of_synapses, codes, shifts)
-        if self.order == "norm first" and batch_statistics:
-            gain, offset = self.affine(self._statistics(sums), scale, step, lacking)
-            sums = self._pooled(sums, sign)
-        else:
-            sums = self._pooled(sums, sign)
-            found = self._statistics(sums) if batch_statistics else None
-            gain, offset = self.affine(found, scale, step, lacking)
-        tensors, _, _ = neuron_integers(self.name, self.neuron, self.form, gain, offset, self.bias)
-        return self._over_time(body, sums, tensors, timesteps, codes)
-
-    def _over_time(
-        self,
-        body: Body,
-        current: Tensor,
-        tensors: Mapping[str, Tensor],
-        timesteps: int,
-        weights: Sequence[Tensor],
-    ) -> tuple[Tensor, list[Tensor]]:
-        """The neurons: in fused loops, or timestep by timestep where they read themselves through a convolution."""
-        if not self.delay:
-            return kernels.run(body, current, tensors, timesteps)
-        if isinstance(self.modules_of_synapses[-1], torch.nn.Linear) and current.ndim == 3:
-            return kernels.recurrent.run(body, current, tensors, timesteps, weights[-1], self.delay)
-        return oracle.run(body, current, tensors, timesteps, back=self._back(weights), delay=self.delay)
-
-    def _back(self, weights: Sequence[Tensor]) -> Callable[[Tensor], Tensor] | None:
-        """What spikes [B, C, ...] add to the current of a recurrent layer; None where nothing does."""
-        if not self.delay:
-            return None
-        m, weight = self.modules_of_synapses[-1], weights[-1]
-        return lambda spikes: _synapse(m, spikes, weight).reshape(spikes.shape)
-
-    def _moved(
-        self, sums: Tensor, inputs: Sequence[Tensor], weights: Sequence[Tensor], shifts: Shifts | None
-    ) -> Tensor:
-        """Sums of shifted inputs, where what the shift adds differs between positions; else `affine` knows it."""
-        if shifts is None or is_uniform(self.modules_of_synapses):
-            return sums
-        return sums + self.constant_map(weights, shifts, [tuple(x.shape[2:]) for x in inputs])
-
-    def _real_currents(
-        self, inputs: list[Tensor], timesteps: int, shifts: Shifts | None
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Quantized states and real weights: real currents meet integer boundaries. It has no integer program."""
-        body, current = trace(self.neuron.equation, self.form), self.current(inputs, shifts)
-        gain, offset = (
-            torch.ones(self.channels, dtype=torch.float64),
-            torch.zeros(self.channels, dtype=torch.float64),
-        )
-        tensors, _ = real_current_numbers(self.name, self.neuron, self.form, gain, offset)
-        return oracle.run(body, current, {p: t.to(current.dtype) for p, t in tensors.items()}, timesteps)
-
-    def _sums(
-        self, inputs: list[Tensor], codes: list[Tensor], substeps: Sequence[int] | None = None
-    ) -> Tensor:
-        total: Tensor | None = None
-        each = substeps or (1,) * len(inputs)
-        for x, m, w, k in zip(inputs, self.modules_of_synapses, codes, each, strict=not self.delay):
-            y = _unfolded(_synapse(m, _folded(x), w), x)
-            if k > 1:
-                y = y.unflatten(0, (-1, k)).sum(1)
-            total = y if total is None else total + y
-        assert total is not None
-        return total
-
-    def _pooled(self, sums: Tensor, sign: Tensor) -> Tensor:
-        """Integer pool: a sum, or a maximum (a minimum where a negative gain comes before it)."""
-        if self.pool is None:
-            return sums
-        if isinstance(self.pool, torch.nn.AvgPool2d):
-            return _unfolded(summed(self.pool, _folded(sums)), sums)
-        flip = self.flip(sign).to(sums.dtype)[:, None, None]
-        if bool((flip > 0).all()):
-            return _unfolded(self.pool(_folded(sums)), sums)
-        return _unfolded(self.pool(_folded(sums) * flip) * flip, sums)
-
     def flip(self, sign: Tensor) -> Tensor:
         """-1 where a max-pool takes minima: behind a norm of negative gain; else 1."""
         return torch.where((sign < 0) & (self.order == "norm first"), -1.0, 1.0)
-
-    def current(self, inputs: list[Tensor], shifts: Shifts | None = None) -> Tensor:
-        """Currents in full precision (of states; weights may be quantized), of inputs moved by their shifts."""
-        weights = [m.weight for m in self.modules_of_synapses]
-        if self.weight is not None:
-            codes, step = self.coded(follow=self.training)
-            weights = [c * step.reshape(-1, *(1,) * (c.ndim - 1)) for c in codes]
-        total, pool, norm = self._sums(inputs, weights), self.pool, self.norm
-        if shifts is not None:
-            total = total + self.constant_map(weights, shifts, [tuple(x.shape[2:]) for x in inputs])
-        for m in self.modules_of_synapses:
-            if m.bias is not None:
-                total = total + m.bias.reshape(-1, *(1,) * (total.ndim - 3))
-        for stage in [pool, norm] if self.order == "pool first" else [norm, pool]:
-            if stage is norm and norm is not None:
-                total = self._normed(norm, total)
-            elif stage is not None:
-                total = _unfolded(stage(_folded(total)), total)
-        return total
 
     def extra_repr(self) -> str:
         mode = (
@@ -518,19 +284,3 @@ class Group(torch.nn.Module):
         )
         loop = f", reads itself after {self.delay}" if self.delay else ""
         return f"{self.name}: {mode}, weight={self.weight}{loop}"
-
-
-def _folded(x: Tensor) -> Tensor:
-    return x.flatten(0, 1)
-
-
-def _unfolded(y: Tensor, like: Tensor) -> Tensor:
-    return y.reshape(*like.shape[:2], *y.shape[1:])
-
-
-def _synapse(m: Synapse, x: Tensor, weight: Tensor) -> Tensor:
-    if isinstance(m, torch.nn.Linear):
-        return F.linear(x.flatten(1), weight)
-    if x.shape[1] > 1:
-        x = x.contiguous(memory_format=torch.channels_last)  # twice as fast, forward and backward
-    return F.conv2d(x, weight, None, m.stride, m.padding, m.dilation, m.groups)
