@@ -166,7 +166,7 @@ BENCHMARKS = (
     ),
     Benchmark(
         "dynamics-batch",
-        "a million timesteps of a recurrent network, 8 bits, dense weights, many states at once",
+        "a million timesteps of a recurrent network, 8 bits, a fifth of the connections, many states at once",
         "dynamics",
         tuple(Goal(naive_of(n), g) for n, g in zip(DYNAMICS_NEURONS, (10_000, 5_000, 2_500), strict=True)),
         rounds=5,

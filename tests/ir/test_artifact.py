@@ -482,7 +482,7 @@ def test_integers_and_reals_are_not_exchanged(stored: Path, tmp_path: Path):
 
 def test_what_is_no_file_is_refused(tmp_path: Path):
     refused(tmp_path)
-    assert "No such file" in str(refused(tmp_path / "missing"))
+    assert "no such file or directory; check the path" in str(refused(tmp_path / "missing"))
     os.mkfifo(tmp_path / "pipe")
     refused(tmp_path / "pipe")
     refused(Path("/dev/zero"))

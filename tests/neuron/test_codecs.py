@@ -393,7 +393,7 @@ def test_levels_that_cannot_be_are_refused(change: dict[str, Any], message: str)
         (lambda: trace(IF(spikes=2), Form(Table(1, 0, "before reset"))), "at least 2 bits"),
         (lambda: LIF(beta=1.5), r"beta must be a number in 0\.\.1"),
         (lambda: LIF(theta=0), "theta must be a positive number"),
-        (lambda: IF(spikes=16), r"spikes must be in 1\.\.15"),
+        (lambda: IF(spikes=16), r"must be in 1\.\.15, not 16"),
         (lambda: IF(refractory=-1), "refractory must be in"),
         (lambda: IF(reset="soft"), "reset must be one of"),
         (lambda: LIF(reset_order="never"), "reset_order must be one of"),

@@ -70,9 +70,10 @@ def lower_with_report(
             "the shape of the input must be known; run the network once, or pass input_shape=(C, H, W)"
         )
     whole = isinstance(shape, (tuple, list)) and all(type(n) is int and n > 0 for n in shape)  # pyright: ignore[reportUnnecessaryIsInstance]
-    if not whole or len(shape) not in (1, 3):
+    if not whole or not shape:
         raise BadInput(
-            f"input_shape must be a tuple (C, H, W) or (N,) of positive integers, the shape of one frame, not {shape!r}"
+            "input_shape must be a tuple of positive integers, the shape of one frame such as (C, H, W) or (N,), not "
+            f"{shape!r}"
             + (f"; give ({shape},)" if isinstance(shape, int) else "")
         )
     was_training = net.training
