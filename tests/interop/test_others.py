@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import logging
-import warnings
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,24 +11,7 @@ from hypothesis import strategies as st
 
 from intspike import interop
 from intspike.errors import NotImportable
-
-
-def tool(name: str) -> Any:
-    """A module of another tool; its warnings while it is imported are its own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        level = logging.root.level
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            pytest.skip(f"{name} is not installed")
-        finally:
-            logging.root.setLevel(level)
-
-
-def exact(shape: tuple[int, ...], random: torch.Generator) -> torch.Tensor:
-    """Numbers k / 4: their sums, halves and quarters are exact in float32 over a few timesteps, in any order."""
-    return torch.randint(-8, 13, shape, generator=random) / 4
+from other_tools import exact, tool
 
 
 def filled(parts: list[torch.nn.Module], random: torch.Generator) -> list[torch.nn.Module]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
-import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,27 +17,10 @@ from hypothesis import strategies as st
 from intspike import interop, nn
 from intspike import neuron as equations
 from intspike.errors import BadInput, NotImportable
+from other_tools import exact, tool
 
 SHARES = st.sampled_from([0.0, 0.5, 1.0])  # of which a few timesteps are exact in float32, in any order
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-def tool(name: str) -> Any:
-    """A module of another tool; its warnings while it is imported are its own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        level = logging.root.level
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            pytest.skip(f"{name} is not installed")
-        finally:
-            logging.root.setLevel(level)
-
-
-def exact(shape: tuple[int, ...], random: torch.Generator) -> torch.Tensor:
-    """Numbers k / 4, whose sums of products float32 holds exactly, in any order."""
-    return torch.randint(-8, 13, shape, generator=random) / 4
 
 
 def filled(parts: list[torch.nn.Module], random: torch.Generator) -> list[torch.nn.Module]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
 
 from .. import arguments
 from ..terminal import Bars, drawn, need_torch
+from ..watch import Watch
 
 app = typer.Typer(no_args_is_help=True, help="Dynamics of integer networks: regimes, orbits, attractors.")
 console = Console()
+T = TypeVar("T")
 
 
 @app.callback()
@@ -59,20 +62,12 @@ def random(
         parse_axis("leak-shift", leak_shift, int), tuple(threshold.split(",")), gain, inhibition,  # type: ignore[arg-type]
         steps, budget, seeds,
     )  # fmt: skip
-    try:
-        with Bars(console) as watch:
-            finished = run(options, out, jobs=jobs, watch=watch)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    finished = _under_bars(lambda watch: run(options, out, jobs=jobs, watch=watch))
     for table in regime_table(networks_of(finished)):
         console.print(drawn(table))
     failed = sum(f.status == "failed" for f in finished)
     words = f"; {failed} failed" if failed else ""
-    console.print(
-        f"{len(finished)} cells{words}. Open {out / 'report.html'}; numbers are in {out / 'table.csv'} and "
-        f"{out / 'summary.json'}",
-        soft_wrap=True,
-    )
+    _say_where(out, f"{len(finished)} cells{words}. ")
 
 
 @app.command()
@@ -105,17 +100,10 @@ def robust(
     options = Options(
         neurons, density, widths, reset, signed, leak_shift, threshold, gain, inhibition, drive, steps, budget, seeds  # type: ignore[arg-type]
     )  # fmt: skip
-    try:
-        with Bars(console) as watch:
-            rows = run(options, out, watch)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    rows = _under_bars(lambda watch: run(options, out, watch))
     for table in tables(rows, options):
         console.print(drawn(table))
-    console.print(
-        f"Open {out / 'report.html'}; numbers are in {out / 'table.csv'} and {out / 'summary.json'}",
-        soft_wrap=True,
-    )
+    _say_where(out)
 
 
 @app.command()
@@ -150,16 +138,9 @@ def trained(
         tuple(neurons.split(",")), numbers(bits, "bits", int), hidden, samples, epochs, coded_epochs, stimuli, steps,
         budget, seeds,
     )  # fmt: skip
-    try:
-        with Bars(console) as watch:
-            rows = run(options, out, watch)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    rows = _under_bars(lambda watch: run(options, out, watch))
     console.print(drawn(table(rows, options)))
-    console.print(
-        f"Open {out / 'report.html'}; numbers are in {out / 'table.csv'} and {out / 'summary.json'}",
-        soft_wrap=True,
-    )
+    _say_where(out)
 
 
 @app.command()
@@ -233,3 +214,19 @@ def analyse(
         raise typer.Exit(130)
     if found.stopped:
         console.print(f"This is not the whole analysis: {found.stopped}.", soft_wrap=True)
+
+
+def _under_bars(run: Callable[[Watch], T]) -> T:
+    """What it returns, under progress bars; Ctrl-C ends the command."""
+    try:
+        with Bars(console) as watch:
+            return run(watch)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _say_where(out: Path, before: str = "") -> None:
+    console.print(
+        f"{before}Open {out / 'report.html'}; numbers are in {out / 'table.csv'} and {out / 'summary.json'}",
+        soft_wrap=True,
+    )
