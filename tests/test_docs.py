@@ -157,7 +157,7 @@ def commands(text: str) -> Iterator[str]:
     """Command lines of bash blocks, and those in the text that are meant as they stand."""
     for _, block in blocks(text, "bash"):
         yield from (line for line in block.splitlines() if line.strip())
-    for code in re.findall(r"`((?:intspike|make|python -m|python tools/)[^`\n]*)`", text):
+    for code in re.findall(r"`((?:intspike |make |python -m |python tools/)[^`\n]*)`", text):
         if (
             not re.search(r"\b[A-Z]{3,}\b", code) and len(code.split()) > 1
         ):  # DIR, COMMAND: a form, not a command
