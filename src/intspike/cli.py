@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import sys
 from pathlib import Path
@@ -28,7 +27,7 @@ from .study.language.command import generate, tiny_language
 from .study.recipes import app as run_app
 from .study.search_command import search
 from .study.steps.commands import evaluate, train
-from .study.terminal import need_torch
+from .study.terminal import need_torch, print_object
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -219,7 +218,7 @@ def info(
         **({"threads": int(torch.get_num_threads())} if torch else {}),
     }
     if as_json:
-        sys.stdout.write(json.dumps(facts, indent=2) + "\n")
+        print_object(facts)
         return
     size = f"{found.cached_libraries} libraries, {found.cached_bytes / 1e6:.1f} MB"
     rows = {

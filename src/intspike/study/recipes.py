@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from ..errors import BadInput, did_you_mean
 from . import arguments
-from .terminal import Bars, drawn, need_torch, numbers
+from .terminal import drawn, need_torch, numbers, under_bars
 
 console = Console()
 
@@ -66,12 +66,10 @@ def fashion_mnist(
     options = recipe.Options(
         epochs, seed, timesteps, batch_size, str(data.resolve()) if data else None, quick, loss
     )
-    try:
-        with Bars(console) as watch:
-            result = recipe.run(options, out, force=force, watch=watch)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; the same command resumes from the last finished step")
-        raise typer.Exit(130) from None
+    result = under_bars(
+        lambda watch: recipe.run(options, out, force=force, watch=watch),
+        stopped="the same command resumes from the last finished step",
+    )
     summary = result if isinstance(result, dict) else result.summary
     if isinstance(result, dict):
         console.print(f"{out} holds this run already, finished; --force repeats it")
@@ -111,11 +109,9 @@ def mnist(
         epochs, seeds, numbers(timesteps, "timesteps", int), numbers(train_timesteps, "train-timesteps", int),
         batch_size, subset, data, quick, encode, tuple(bits.split(",")),
     )  # fmt: skip
-    try:
-        with Bars(console) as watch:
-            found = run(options, out, tables=tables, jobs=jobs, force=force, wait=wait, watch=watch)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    found = under_bars(
+        lambda watch: run(options, out, tables=tables, jobs=jobs, force=force, wait=wait, watch=watch)
+    )
     for table in (accuracies(found), goal_table(found)):
         console.print(drawn(table))
     folder = tables or out

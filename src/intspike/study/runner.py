@@ -59,6 +59,14 @@ class Study(Generic[Options]):
     def failed(self) -> list[Finished]:
         return [c for c in self.cells if c.status == "failed"]
 
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: how many cells there are, those that failed by their hash with the reason, and the summary."""
+        return {
+            "cells": len(self.cells),
+            "failed": {c.hash: c.reason for c in self.failed},
+            "summary": [dict(line) for line in self.summary],
+        }
+
 
 def run_study(
     options: Options,

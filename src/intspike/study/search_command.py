@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ..errors import BadInput
 from . import arguments
-from .terminal import Bars, need_torch, numbers
+from .terminal import need_torch, numbers, print_object, under_bars
 
 console = Console()
 
@@ -32,6 +32,7 @@ def search(
     model: arguments.OwnModel = None,
     out: arguments.Folder = Path("runs/search"),
     force: arguments.Force = False,
+    as_json: arguments.Json = False,
 ) -> None:
     """Find weight and state bits for every layer under a budget, train the best, lower and verify it.
 
@@ -48,12 +49,14 @@ def search(
         numbers(state_bits, "state-bits", int), trials, samples, epochs, subset, timesteps, batch_size, seed, data,
         model,
     )  # fmt: skip
-    try:
-        with Bars(console) as watch:
-            result = search_run.run(options, out, force=force, watch=watch)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; the same command goes on behind the last finished trial")
-        raise typer.Exit(130) from None
+    result = under_bars(
+        lambda watch: search_run.run(options, out, force=force, watch=watch),
+        as_json,
+        "the same command goes on behind the last finished trial",
+    )
+    if as_json:
+        print_object(result)
+        return
     if "drift" in result:  # finished searches of earlier versions have none
         pooled, floor = (r["pooled"] for r in (result["drift"], result["drift"]["noise_floor"]["halves"]))
         console.print(

@@ -1,9 +1,11 @@
-"""What commands that train share: progress on the terminal, and torch or a word about it."""
+"""What commands share: progress on the terminal, one JSON object for scripts, and torch or a word about it."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+import json
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 
 N = TypeVar("N")
+T = TypeVar("T")
 
 
 class Bars(Watch):
@@ -76,26 +79,48 @@ def numbers(text: str, option: str, kind: Callable[[str], N], example: str = "8,
         raise BadInput(f"--{option} must be numbers with commas, such as {example}, not {text!r}") from None
 
 
+def under_bars(run: Callable[[Watch], T], as_json: bool = False, stopped: str = "") -> T:
+    """What it returns, under progress bars; Ctrl-C ends the command.
+
+    Args:
+        as_json: a JSON object goes to standard output, so that progress goes to standard error.
+        stopped: what to say after Ctrl-C.
+    """
+    try:
+        with Bars(Console(stderr=as_json)) as watch:
+            return run(watch)
+    except KeyboardInterrupt:
+        if stopped:
+            Console(stderr=True).print(f"stopped; {stopped}", soft_wrap=True)
+        raise typer.Exit(130) from None
+
+
+def print_object(value: Mapping[str, Any]) -> None:
+    """What `--json` prints: one object on standard output, of numbers that JSON has."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
 def run_shown(
-    console: Console, run: Callable[[Watch], Study[Any]], folder: Path, gates: Gates | None = None
+    run: Callable[[Watch], Study[Any]], folder: Path, gates: Gates | None = None, as_json: bool = False
 ) -> None:
-    """Run a study under progress bars, then show its tables and say where the rest lies.
+    """Run a study under progress bars, then show its tables and say where the rest lies, or print its summary.
 
     Args:
         folder: where tables and report are written.
         gates: how far the firing of any network may drift from full precision.
+        as_json: print one JSON object and nothing else.
 
     Raises:
         DriftExceeded: one drifted further; everything is written before.
     """
-    try:
-        with Bars(console) as watch:
-            study = run(watch)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    for table in study.tables:
-        console.print(drawn(table))
-    console.print(closing(len(study.cells), len(study.failed), folder), soft_wrap=True)
+    study = under_bars(run, as_json)
+    if as_json:
+        print_object(study.to_dict() | {"folder": str(folder)})
+    else:
+        console = Console()
+        for table in study.tables:
+            console.print(drawn(table))
+        console.print(closing(len(study.cells), len(study.failed), folder), soft_wrap=True)
     if gates is not None:
         from ..measure import judge
         from .drifted import pooled

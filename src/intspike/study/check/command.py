@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +9,7 @@ import typer
 from rich.console import Console
 
 from .. import arguments
-from ..terminal import drawn, need_torch, numbers
+from ..terminal import drawn, need_torch, numbers, print_object
 
 console = Console()
 
@@ -67,7 +65,7 @@ def check(
         with clear_disk_errors(out, keeps=False):
             write_json(out, found.to_dict())
     if as_json:
-        sys.stdout.write(json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
+        print_object(found.to_dict())
     else:
         for table in tables(found):
             console.print(drawn(table))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +9,7 @@ import typer
 from rich.console import Console
 
 from .. import arguments
-from ..terminal import Bars, drawn
+from ..terminal import drawn, print_object, under_bars
 
 if TYPE_CHECKING:
     from .run import Comparison, Options
@@ -55,14 +53,10 @@ def compare(
     options = Options(
         pretrained.find(a), pretrained.find(b), data, samples, timesteps, second_seed, model, repeats
     )
-    try:
-        with Bars(Console(stderr=True) if as_json else console) as watch:
-            found = run(options, watch)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    found = under_bars(lambda watch: run(options, watch), as_json)
     write(found, out, _again(options))
     if as_json:
-        sys.stdout.write(json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
+        print_object(found.to_dict())
     else:
         _show(found, out)
     judge(gates, {found.b.name: found.drift.pooled})

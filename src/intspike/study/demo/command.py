@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
 from rich.console import Console
 
 from .. import arguments
-from ..terminal import Bars, drawn
+from ..terminal import drawn, under_bars
 
 console = Console()
 
@@ -24,12 +23,9 @@ def demo(out: arguments.Folder = Path("runs/pretrained"), force: arguments.Force
     from .page import table, write
     from .run import run
 
-    try:
-        with clear_disk_errors(out, keeps=False), Bars(console) as watch:
-            claim(out, "demo", force)
-            made = run(out, watch)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    with clear_disk_errors(out, keeps=False):
+        claim(out, "demo", force)
+        made = under_bars(lambda watch: run(out, watch))
     write(made, out)
     console.print(drawn(table(made)))
     first = made.networks[-1].network.name

@@ -6,12 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from .. import arguments
 from ..terminal import need_torch, numbers, run_shown
-
-console = Console()
 
 
 def drift(
@@ -56,6 +53,7 @@ def drift(
     max_emd: arguments.MaxEmd = None,
     max_paired: arguments.MaxPaired = None,
     max_newly_dead: arguments.MaxNewlyDead = None,
+    as_json: arguments.Json = False,
 ) -> None:
     """How far quantizers, ranges and bits move firing rates, beside accuracy and the noise floor.
 
@@ -82,11 +80,11 @@ def drift(
     }  # fmt: skip
     options = options_of(context, Options(), given, out, resume)
     run_shown(
-        console,
         lambda watch: run(
             options, out, tables=tables, watch=watch, backend=backend, jobs=jobs, address=address,
             retry_failed=retry_failed, wait=wait,
         ),
         tables or out,
         gates,
+        as_json,
     )  # fmt: skip

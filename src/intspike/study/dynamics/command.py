@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from .. import arguments
-from ..terminal import Bars, drawn, need_torch
-from ..watch import Watch
+from ..terminal import drawn, need_torch, print_object, under_bars
 
 app = typer.Typer(no_args_is_help=True, help="Dynamics of integer networks: regimes, orbits, attractors.")
 console = Console()
-T = TypeVar("T")
 
 
 @app.callback()
@@ -62,7 +57,7 @@ def random(
         parse_axis("leak-shift", leak_shift, int), tuple(threshold.split(",")), gain, inhibition,  # type: ignore[arg-type]
         steps, budget, seeds,
     )  # fmt: skip
-    finished = _under_bars(lambda watch: run(options, out, jobs=jobs, watch=watch))
+    finished = under_bars(lambda watch: run(options, out, jobs=jobs, watch=watch))
     for table in regime_table(networks_of(finished)):
         console.print(drawn(table))
     failed = sum(f.status == "failed" for f in finished)
@@ -100,7 +95,7 @@ def robust(
     options = Options(
         neurons, density, widths, reset, signed, leak_shift, threshold, gain, inhibition, drive, steps, budget, seeds  # type: ignore[arg-type]
     )  # fmt: skip
-    rows = _under_bars(lambda watch: run(options, out, watch))
+    rows = under_bars(lambda watch: run(options, out, watch))
     for table in tables(rows, options):
         console.print(drawn(table))
     _say_where(out)
@@ -138,7 +133,7 @@ def trained(
         tuple(neurons.split(",")), numbers(bits, "bits", int), hidden, samples, epochs, coded_epochs, stimuli, steps,
         budget, seeds,
     )  # fmt: skip
-    rows = _under_bars(lambda watch: run(options, out, watch))
+    rows = under_bars(lambda watch: run(options, out, watch))
     console.print(drawn(table(rows, options)))
     _say_where(out)
 
@@ -193,15 +188,11 @@ def analyse(
         seed,
         ramp,
     )
-    if as_json:
-        found = run(options)
-    else:
-        with Bars(console) as watch:
-            found = run(options, watch)
+    found = under_bars(lambda watch: run(options, watch), as_json)
     write(found, out)
     rows = attractors_of(found)
     if as_json:
-        sys.stdout.write(json.dumps(to_dict(found, rows), indent=2, allow_nan=False) + "\n")
+        print_object(to_dict(found, rows))
     else:
         for table in tables(found, rows, 12):
             console.print(drawn(table))
@@ -212,17 +203,8 @@ def analyse(
         )
     if found.interrupted:
         raise typer.Exit(130)
-    if found.stopped:
+    if found.stopped and not as_json:
         console.print(f"This is not the whole analysis: {found.stopped}.", soft_wrap=True)
-
-
-def _under_bars(run: Callable[[Watch], T]) -> T:
-    """What it returns, under progress bars; Ctrl-C ends the command."""
-    try:
-        with Bars(console) as watch:
-            return run(watch)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
 
 
 def _say_where(out: Path, before: str = "") -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -33,25 +31,18 @@ def energy(
     intspike energy runs/demo/model.intspike --data fashion-mnist --model lemaire-2022
     """
     from ... import pretrained
-    from ..terminal import Bars, drawn
+    from ..terminal import drawn, print_object, under_bars
     from . import page
     from .costs import Options
     from .run import measure
     from .tables import tables
 
     options = Options(pretrained.find(artifact), data, model, samples, timesteps)
-    try:
-        if as_json:
-            found = measure(options)
-        else:
-            with Bars(console) as watch:
-                found = measure(options, watch)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    found = under_bars(lambda watch: measure(options, watch), as_json)
     if out is not None:
         page.write(found, out)
     if as_json:
-        sys.stdout.write(json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
+        print_object(found.to_dict())
         return
     for table in tables(found, brief=True):
         console.print(drawn(table))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +10,7 @@ from rich.console import Console
 
 from ...errors import BadInput
 from .. import arguments
-from ..terminal import drawn, need_torch
+from ..terminal import drawn, need_torch, print_object
 
 if TYPE_CHECKING:
     from ...interop import Imported
@@ -72,7 +70,7 @@ def import_(
         save(program, out / "model.intspike")
         write_json(out / "import.json", record)
     if as_json:
-        sys.stdout.write(json.dumps(record, indent=2, allow_nan=False) + "\n")
+        print_object(record)
         return
     for table in shown:
         console.print(drawn(table))

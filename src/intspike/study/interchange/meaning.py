@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from ...interop.nir_program import program_in
 from ...ir.artifact import content_hash
 from ..folder import clear_disk_errors, write_json
 from ..report.content import Table
-from ..terminal import drawn
+from ..terminal import drawn, print_object
 
 console = Console()
 
@@ -91,7 +89,7 @@ def explain(path: Path, as_json: bool, out: Path | None) -> None:
         with clear_disk_errors(out):
             write_json(out, found.to_dict())
     if as_json:
-        sys.stdout.write(json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
+        print_object(found.to_dict())
     else:
         for table in found.tables():
             console.print(drawn(table))

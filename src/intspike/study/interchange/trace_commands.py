@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +12,7 @@ from rich.console import Console
 
 from ...errors import BadInput
 from .. import arguments
+from ..terminal import print_object
 
 console = Console()
 
@@ -47,10 +46,10 @@ def diff(
     except Divergence as e:
         if as_json:
             where = {k: v for k, v in vars(e).items() if k != "names"}
-            sys.stdout.write(json.dumps({"equal": False, **where, "left_out": left}, indent=2) + "\n")
+            print_object({"equal": False, **where, "left_out": left})
         raise
     if as_json:
-        sys.stdout.write(json.dumps({"equal": True, **asdict(found), "left_out": left}, indent=2) + "\n")
+        print_object({"equal": True, **asdict(found), "left_out": left})
         return
     for what in left:
         console.print(f"not in both: {what}", highlight=False, markup=False, soft_wrap=True)
@@ -78,6 +77,7 @@ def vectors(
     seed: Annotated[int, typer.Option(help="of random inputs")] = 0,
     out: arguments.Folder = Path("vectors"),
     force: arguments.Force = False,
+    as_json: arguments.Json = False,
 ) -> None:
     """Write inputs and every spike and stored code of a program, for people who build their own hardware.
 
@@ -107,6 +107,10 @@ def vectors(
     size = sum(s.size for s in trace.spikes.values()) + sum(
         c.size for codes in trace.codes.values() for c in codes.values()
     )
+    if as_json:
+        found = {"samples": len(trace.readout), "timesteps": trace.timesteps, "spikes_and_codes": size}
+        print_object({**found, "classes": trace.classes.tolist(), "manifest": str(out / "manifest.json")})
+        return
     console.print(
         f"{len(trace.readout)} samples, {trace.timesteps} timesteps, {size} spikes and codes. {out / 'manifest.json'} "
         f"names every file; compare with: intspike diff {out} YOURS.trace",

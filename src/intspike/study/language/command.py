@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ import typer
 from rich.console import Console
 
 from .. import arguments
-from ..terminal import need_torch
+from ..terminal import need_torch, print_object, under_bars
 
 console = Console()
 
@@ -42,11 +41,10 @@ def tiny_language(
         epochs, seed, context, width, layers, spikes, bits, batch_size, characters,
         str(data.resolve()) if data else None, quick,
     )  # fmt: skip
-    try:
-        summary = run(options, out, force=force, told=lambda line: console.print(line, highlight=False))
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; the same command resumes from the last finished step")
-        raise typer.Exit(130) from None
+    summary = under_bars(
+        lambda watch: run(options, out, force=force, told=watch.say),
+        stopped="the same command resumes from the last finished step",
+    )
     console.print(f"integers: {summary['bits_per_token']['integers']:.3f} bits a character", highlight=False)
     console.print(
         f"Text from it: intspike generate --model {out / 'model.intspike'} --prompt First", soft_wrap=True
@@ -79,6 +77,6 @@ def generate(
     said = Text(made, language.vocabulary, unit, "").decode(made)
     if as_json:
         found = {"prompt": prompt, "text": said, "tokens": made.tolist()}
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        print_object(found)
         return
     sys.stdout.write(f"{prompt}{said}\n")

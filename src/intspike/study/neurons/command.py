@@ -6,12 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from .. import arguments
 from ..terminal import need_torch, run_shown
-
-console = Console()
 
 
 def neurons(
@@ -60,6 +57,7 @@ def neurons(
     max_emd: arguments.MaxEmd = None,
     max_paired: arguments.MaxPaired = None,
     max_newly_dead: arguments.MaxNewlyDead = None,
+    as_json: arguments.Json = False,
 ) -> None:
     """Ordinary, integer and adaptive neurons in one network: accuracy, spikes sent, operations, drift at few bits.
 
@@ -83,11 +81,11 @@ def neurons(
     }  # fmt: skip
     options = options_of(context, Options(), given, out, resume)
     run_shown(
-        console,
         lambda watch: run(
             options, out, tables=tables, watch=watch, backend=backend, jobs=jobs, address=address,
             retry_failed=retry_failed, wait=wait,
         ),
         tables or out,
         gates,
+        as_json,
     )  # fmt: skip

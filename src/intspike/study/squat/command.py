@@ -6,12 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from .. import arguments
 from ..terminal import need_torch, numbers, run_shown
-
-console = Console()
 
 
 def squat(
@@ -63,6 +60,7 @@ def squat(
     max_emd: arguments.MaxEmd = None,
     max_paired: arguments.MaxPaired = None,
     max_newly_dead: arguments.MaxNewlyDead = None,
+    as_json: arguments.Json = False,
 ) -> None:
     """Weights, membrane potentials and both at few bits, after training and in training, beside the paper's numbers.
 
@@ -90,11 +88,11 @@ def squat(
     }  # fmt: skip
     options = options_of(context, Options(), given, out, resume)
     run_shown(
-        console,
         lambda watch: run(
             options, out, tables=tables, watch=watch, backend=backend, jobs=jobs, address=address,
             retry_failed=retry_failed, wait=wait,
         ),
         tables or out,
         gates,
+        as_json,
     )  # fmt: skip

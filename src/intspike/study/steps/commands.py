@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +9,7 @@ import typer
 from rich.console import Console
 
 from .. import arguments
-from ..terminal import Bars, drawn, need_torch
+from ..terminal import drawn, need_torch, print_object, under_bars
 
 console = Console()
 
@@ -60,14 +58,13 @@ def train(
         precision,
         codec,
     )
-    try:
-        with Bars(Console(stderr=True) if as_json else console) as watch:
-            record = training.run(options, out, force=force, watch=watch)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; the same command goes on from the last finished epoch")
-        raise typer.Exit(130) from None
+    record = under_bars(
+        lambda watch: training.run(options, out, force=force, watch=watch),
+        as_json,
+        "the same command goes on from the last finished epoch",
+    )
     if as_json:
-        sys.stdout.write(json.dumps(record, indent=2, allow_nan=False) + "\n")
+        print_object(record)
         return
     for name in ("full-precision", "quantized"):
         if name in record and record[name]["test"] is not None:
@@ -99,15 +96,8 @@ def evaluate(
     from . import evaluation
 
     options = evaluation.Options(pretrained.find(network), data, model, bits, samples, timesteps, exit, codec)
-    try:
-        if as_json:
-            found = evaluation.evaluate(options)
-        else:
-            with Bars(console) as watch:
-                found = evaluation.evaluate(options, watch)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    found = under_bars(lambda watch: evaluation.evaluate(options, watch), as_json)
     if as_json:
-        sys.stdout.write(json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
+        print_object(found.to_dict())
     else:
         console.print(drawn(evaluation.table(found)))

@@ -6,12 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from .. import arguments
 from ..terminal import need_torch, numbers, run_shown
-
-console = Console()
 
 
 def timesteps(
@@ -49,6 +46,7 @@ def timesteps(
     max_emd: arguments.MaxEmd = None,
     max_paired: arguments.MaxPaired = None,
     max_newly_dead: arguments.MaxNewlyDead = None,
+    as_json: arguments.Json = False,
 ) -> None:
     """Where timesteps pay: accuracy, latency, operations and energy for each T, trained per T and tested at all.
 
@@ -74,11 +72,11 @@ def timesteps(
     }  # fmt: skip
     options = options_of(context, Options(), given, out, resume)
     run_shown(
-        console,
         lambda watch: run(
             options, out, tables=tables, watch=watch, backend=backend, jobs=jobs, address=address,
             retry_failed=retry_failed, wait=wait,
         ),
         tables or out,
         gates,
+        as_json,
     )  # fmt: skip
