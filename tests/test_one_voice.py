@@ -46,7 +46,7 @@ def test_an_option_means_the_same_everywhere():
 
 
 def test_a_data_set_and_a_network_are_asked_for_in_one_way():
-    """But where the data set is fixed, or --model is a table of costs or a language model."""
+    """But where the data set is fixed, or --model is a table of costs."""
     from intspike.study import arguments
 
     fixed = {"intspike run fashion-mnist", "intspike run mnist", "intspike run tiny-language"}
@@ -54,7 +54,7 @@ def test_a_data_set_and_a_network_are_asked_for_in_one_way():
         for p in command.params:
             if "--data" in p.opts and path not in fixed:
                 assert arguments.DATASET in p.help, path
-            if "--model" in p.opts and path not in {"intspike energy", "intspike generate"}:
+            if "--model" in p.opts and path != "intspike energy":
                 assert arguments.NETWORK in p.help or "module:function" in p.help, path
 
 

@@ -20,6 +20,7 @@ from intspike.ir import Program
 from intspike.ir.artifact import load, save
 from intspike.lower import lower, verify
 from intspike.quant import QuantConfig, ThresholdCentred, Uniform
+from intspike.study.trained_for import trained_timesteps
 
 CONTEXT = 12
 KNOWN = tuple("abc ")
@@ -132,7 +133,7 @@ def test_other_programs_are_no_language_models(made: tuple[nn.Network, Program, 
 def test_generate_on_the_command_line(made: tuple[nn.Network, Program, np.ndarray], tmp_path: Path):
     path = tmp_path / "model.intspike"
     save(made[1], path)
-    words = ["generate", "--model", str(path), "--prompt"]
+    words = ["generate", str(tmp_path), "--prompt"]  # a folder stands for the program in it
     found = json.loads(CliRunner().invoke(app, [*words, "ab c", "--length", "3", "--json"]).stdout)
     assert found["prompt"] == "ab c"
     assert len(found["text"]) == 3
@@ -168,6 +169,7 @@ def test_the_recipe_resumes_and_says_what_it_made(tmp_path: Path):
     assert bits["integers"] == pytest.approx(bits["qat-w4u4"], rel=1e-9)
     assert all(c["mismatches"] == 0 for c in summary["exact"])
     assert language_of(load(out / "model.intspike")).context == 8
+    assert trained_timesteps(load(out / "model.intspike").notes) == 8
     assert (out / "sample.txt").read_text().startswith("Firs")
     (out / "summary.json").unlink()
     assert CliRunner().invoke(app, words).exit_code == 0  # trainings are kept

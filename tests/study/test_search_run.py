@@ -12,6 +12,7 @@ from intspike.errors import BadInput
 from intspike.ir.artifact import load
 from intspike.measure import size_bits
 from intspike.study.search_run import parse_budget
+from intspike.study.trained_for import trained_timesteps
 
 pytest.importorskip("optuna")
 QUICK = ["--subset", "200", "--epochs", "1", "--timesteps", "2", "--trials", "6", "--samples", "50"]
@@ -41,6 +42,7 @@ def test_a_search_keeps_the_best_network_and_is_not_repeated(tmp_path):
     program = load(tmp_path / "model.intspike")
     assert result["best"]["bits"] <= 20 * 8192
     assert size_bits(program).total == result["bits"]  # of uniform weights, their range says how many bits
+    assert trained_timesteps(program.notes) == 2
     assert result["compared"] > 0
     assert result["candidates"] == 6
     pooled = result["drift"]["pooled"]

@@ -36,6 +36,7 @@ from intspike.study.squat.rows import rows_of, what_of
 from intspike.study.squat.tasks import TASKS, Where
 from intspike.study.squat.trends import CLAIMS, trends
 from intspike.study.squat.work import compute, split_of
+from intspike.study.trained_for import trained_timesteps
 from toy_cells import Here
 
 SETTING = Setting("fashion-mnist", "x", "", 1, 2, 3, 20, 3e-3, 2e-3, 0.75, "counts", 60, None)
@@ -184,7 +185,9 @@ def test_the_stored_program_gives_the_recorded_answers(made: dict[str, Any], tmp
     cell = cells(bits=(4,))[f"fashion-mnist/{name}"]
     test = split_of(cell, Where("fashion-mnist")).test
     x = test.batch(np.arange(len(test)), cell.test_timesteps)
-    trace = native.run(load(tmp_path / PROGRAM), x, cell.test_timesteps)
+    program = load(tmp_path / PROGRAM)
+    assert trained_timesteps(program.notes) == cell.timesteps
+    trace = native.run(program, x, cell.test_timesteps)
     assert np.array_equal(trace.classes == test.labels, right_of(made[name].record))
 
 

@@ -38,6 +38,7 @@ from intspike.study.timesteps.saturation import chosen_exits, curves, one_traini
 from intspike.study.timesteps.study import run
 from intspike.study.timesteps.work import samples_of
 from intspike.study.timesteps.written import write_tables
+from intspike.study.trained_for import trained_timesteps
 
 BASE = TimestepCell(
     trained=(), bits=None, tested=(1, 2, 4), seed=0, dataset="fashion-mnist", data="", model="squat-fmnist", epochs=1,
@@ -170,7 +171,9 @@ def test_the_beginning_of_a_long_run_is_a_short_run(made: tuple[Study[Options], 
             assert f.record["accuracies"][str(t)] == (classes == test.labels).mean()
             if cell.integer:
                 (out / "again").write_bytes(files[PROGRAM])
-                assert np.array_equal(native.run(load_program(out / "again"), x, t).classes, classes)
+                program = load_program(out / "again")
+                assert trained_timesteps(program.notes) == max(cell.trained)
+                assert np.array_equal(native.run(program, x, t).classes, classes)
 
 
 def test_costs_grow_with_t_and_integers_cost_less_than_floating_point(

@@ -19,6 +19,7 @@ from ..lower.drift import Side
 from ..measure import dead, size_bits
 from ..nn import Network, fit_ranges
 from ..quant import QuantConfig
+from .trained_for import noted
 
 NETWORK, PROGRAM = "network.safetensors", "model.intspike"
 BY_DEFINITION, BY_NATIVE = 16, 250  # test samples verified by the reference engine, and by compiled code
@@ -70,8 +71,12 @@ def parameters(net: Network) -> bytes:
     return save_tensors({k: t.detach().clone().contiguous() for k, t in net.state_dict().items()})
 
 
-def proved(net: Network, test: Split, timesteps: int) -> tuple[dict[str, Any], bytes]:
+def proved(net: Network, test: Split, timesteps: int, trained: int) -> tuple[dict[str, Any], bytes]:
     """Lower a network and compare every spike and stored code: what was compared, its packed size, and its program.
+
+    Args:
+        timesteps: T of the comparison.
+        trained: T of the training, the largest of several, which the program's notes name.
 
     Raises:
         Divergence: an engine disagrees with torch in any of them.
@@ -81,7 +86,7 @@ def proved(net: Network, test: Split, timesteps: int) -> tuple[dict[str, Any], b
         net, program, test, timesteps=timesteps, samples=BY_DEFINITION, native_samples=BY_NATIVE
     )
     with tempfile.TemporaryDirectory() as scratch:
-        save(program, Path(scratch) / PROGRAM)
+        save(noted(program, trained), Path(scratch) / PROGRAM)
         artifact = (Path(scratch) / PROGRAM).read_bytes()
     size = size_bits(program, report.packing)
     return {

@@ -25,6 +25,7 @@ from .report.style import Figure, Panel, axis, colour, layout, line, note, plain
 from .search import Candidate, Cost, Found, search
 from .splits import few
 from .squat.tasks import LOSSES, Where, build, load, task_of
+from .trained_for import noted
 from .watch import Watch
 
 _UNITS = {"": 1, "b": 1, "bits": 1, "kib": 8 * 1024, "mib": 8 * 1024 * 1024, "kb": 8000, "mb": 8_000_000}
@@ -117,7 +118,7 @@ def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None
         if options.cost == "bits" and bits > options.budget:  # constants may have become wider
             told.say(f"training made it {bits - options.budget:,.0f} bits larger than the budget")
         exact = verify(made, program, data.test, timesteps=timesteps, samples=16, native_samples=250)
-        save(program, out / "model.intspike")
+        save(noted(program, timesteps), out / "model.intspike")
         test = wilson(train.correct_on(made, data.test, timesteps=timesteps), len(data.test))
         full = wilson(train.correct_on(net, data.test, timesteps=timesteps), len(data.test))
         drifted = drift(net, made, data, timesteps=timesteps, names=("full precision", str(best)))

@@ -56,7 +56,7 @@ def compute(cell: DriftCell, files: Mapping[str, bytes], where: Where) -> Outcom
     kept = {NETWORK: parameters(net)}
     exact: dict[str, Any] = {"exact": None, "size_bits": None}
     if cell.integer:
-        exact, kept[PROGRAM] = proved(net, dataset.test, cell.timesteps)
+        exact, kept[PROGRAM] = proved(net, dataset.test, cell.timesteps, cell.timesteps)
     if cell.scheme == "fp":
         kept[FIRING] = save_arrays(dict(side.counts.whole.counts))
         found["steps"] = side.counts.whole.steps

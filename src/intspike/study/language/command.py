@@ -47,12 +47,12 @@ def tiny_language(
     )
     console.print(f"integers: {summary['bits_per_token']['integers']:.3f} bits a character", highlight=False)
     console.print(
-        f"Text from it: intspike generate --model {out / 'model.intspike'} --prompt First", soft_wrap=True
+        f"Text from it: intspike generate {out / 'model.intspike'} --prompt First", soft_wrap=True
     )
 
 
 def generate(
-    model: Annotated[Path, typer.Option(help="a stored language model")],
+    artifact: arguments.Artifact,
     prompt: Annotated[str, typer.Option(help="the beginning to go on from")],
     length: Annotated[int | None, typer.Option(help="tokens to make (default: up to the context)")] = None,
     temperature: Annotated[float, typer.Option(help="of the draws; 0: always the likeliest")] = 0.8,
@@ -61,14 +61,15 @@ def generate(
 ) -> None:
     """Text from a stored spiking language model, by the integer engine.
 
-    intspike generate --model runs/tiny-language/model.intspike --prompt First
+    intspike generate runs/tiny-language/model.intspike --prompt First
     """
+    from ... import pretrained
     from ...data import Text, encode_text
     from ...engine.generate import generate as tokens_of
     from ...engine.generate import language_of
     from ...ir.artifact import load
 
-    program = load(model)
+    program = load(pretrained.find(artifact))
     language = language_of(program)
     unit = "byte" if language.unit == "byte" else "character"
     given = encode_text(prompt, language.vocabulary, unit, "the prompt")

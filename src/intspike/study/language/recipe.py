@@ -24,6 +24,7 @@ from ...quant import QuantConfig, ThresholdCentred, weight_of
 from ...train import Epoch
 from ...train.history import history_to_dict
 from ..folder import RunFolder, clear_disk_errors, write_json, write_text
+from ..trained_for import noted
 
 FULL = "fp32"
 QUICK_CHARACTERS = 20_000
@@ -136,7 +137,8 @@ def _run(
         samples=BY_DEFINITION,
         native_samples=BY_NATIVE,
     )
-    program = with_language(program, Language(text.vocabulary, text.unit, options.context))
+    language = Language(text.vocabulary, text.unit, options.context)
+    program = noted(with_language(program, language), options.context)
     integers = bits_per_token(program, held)
     prompt = [k for c in PROMPT if (k := _index(text, c)) is not None][: options.context // 2] or [0]
     said = text.decode(generate(program, prompt, options.context - len(prompt), seed=options.seed))

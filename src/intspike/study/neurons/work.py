@@ -74,7 +74,7 @@ def compute(cell: NeuronCell, files: Mapping[str, bytes], where: Where) -> Outco
     kept = {NETWORK: parameters(net)}
     exact: dict[str, Any] = {"exact": None, "size_bits": None}
     if cell.integer:
-        exact, kept[PROGRAM] = proved(net, dataset.test, cell.timesteps)
+        exact, kept[PROGRAM] = proved(net, dataset.test, cell.timesteps, cell.timesteps)
         exact["exact"] = [*exact["exact"], *_unfolded(net, dataset.test, cell)]
     record: dict[str, Any] = {
         "row": cell.row,

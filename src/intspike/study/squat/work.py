@@ -80,7 +80,7 @@ def compute(cell: SquatCell, files: Mapping[str, bytes], where: Where) -> Outcom
     began = time.perf_counter()
     exact: dict[str, Any] = {"exact": None, "size_bits": None}
     if cell.integer:
-        exact, kept[PROGRAM] = proved(net, dataset.test, cell.test_timesteps)
+        exact, kept[PROGRAM] = proved(net, dataset.test, cell.test_timesteps, cell.timesteps)
     seconds["verify"] = time.perf_counter() - began
     if cell.scheme == "fp":
         found["covered"] = _covered(net, dataset.test, cell.test_timesteps)

@@ -61,7 +61,7 @@ def compute(cell: TimestepCell, files: Mapping[str, bytes], where: Where) -> Out
     exact: dict[str, Any] = {"exact": None, "size_bits": None}
     drifted: dict[str, Any] = {}
     if cell.integer:
-        exact, kept[PROGRAM] = proved(net, dataset.test, cell.tested[-1])
+        exact, kept[PROGRAM] = proved(net, dataset.test, cell.tested[-1], max(cell.trained))
         drifted["drift"] = drifts(full, net, dataset.test, cell).to_dict()
     record: dict[str, Any] = {
         "row": cell.row,
