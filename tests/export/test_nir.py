@@ -101,12 +101,12 @@ def test_a_round_trip_through_the_metadata_is_bit_exact_and_the_rest_is_the_para
         if "bias" in nodes[synapse].fields:
             assert np.abs(nodes[synapse].fields["bias"] / made.unit - made.constants["bias"]).max() < 1e-6
     equations = [equation_of(n) for n in program.neurons]
-    assert [s.lsb for s in snaps] == [e.moved for e in equations if e.beta is not None]
+    assert [s.lsb for s in snaps] == [e.beta.moved for e in equations if e.beta is not None]
     assert (equations[0].equation.reset, equations[0].equation.reset_order) == (reset, order)  # type: ignore[attr-defined]
     assert equations[2].beta is None
     imported = from_nir(path, 0.5, reset=reset, reset_order="before leak", compare=">=")  # type: ignore[arg-type]
     betas = [float(g.neuron.beta[0]) for g in imported.network.layers[:2]]
-    exact = [float(e.beta[0]) for e in equations if e.beta is not None]
+    exact = [float(e.beta.value[0]) for e in equations if e.beta is not None]
     assert betas == pytest.approx(exact, abs=1e-6)
 
 
@@ -114,14 +114,14 @@ def test_a_leak_is_found_in_its_table():
     """A table of nearest rounding says its leak within half an LSB of its largest level, a guaranteed one mostly."""
     state = ThresholdCentred(4, decay="nearest")
     _, program = lowered(0, QuantConfig(Uniform(4), state), beta=0.85)
-    found = equation_of(program.neurons[0])
+    found = equation_of(program.neurons[0]).beta
+    assert found is not None
     assert found.moved == 0
-    assert found.beta is not None
-    assert np.abs(found.beta - 0.85).max() < 0.01
+    assert np.abs(found.value - 0.85).max() < 0.01
     _, program = lowered(0, beta=0.85)
-    guaranteed = equation_of(program.neurons[0])
-    assert guaranteed.beta is not None
-    assert np.abs(guaranteed.beta - 0.85).max() < 0.01
+    guaranteed = equation_of(program.neurons[0]).beta
+    assert guaranteed is not None
+    assert np.abs(guaranteed.value - 0.85).max() < 0.01
     assert guaranteed.moved > 0  # and says so
 
 

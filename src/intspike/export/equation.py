@@ -13,27 +13,42 @@ from numpy.typing import NDArray
 from .. import fixed
 from ..errors import NotLowerable
 from ..ir import Neuron
-from ..neuron import IF, LIF
+from ..neuron import IF, LIF, CubaLIF
 from ..neuron import Neuron as Equations
 from ..ops import Carry, Dyadic, Form, Shift, Table, trace
-from ..ops.trace import Blocked
+from ..ops.body import leak_prefix
+from ..ops.trace import Blocked, Kept
 
 Reals = NDArray[np.float64]
+ALONE = "export with program_only=True (--program-only)"  # what NIR cannot say travels as the program alone
+
+
+@dataclass(frozen=True, eq=False)
+class RealLeak:
+    """A leak as real numbers.
+
+    Attributes:
+        value: the factor per timestep, per channel.
+        moved: how far a carry table is from half_up(value * v) at most, in LSB; 0 for other leaks.
+    """
+
+    value: Reals
+    moved: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Equation:
-    """A layer's equation and its leak as real numbers.
+    """A layer's equation and its leaks as real numbers.
 
     Attributes:
-        equation: its fields; theta and beta are the program's.
-        beta: per channel; None without a leak.
-        moved: how far a carry table is from half_up(beta * v) at most, in LSB; 0 for other leaks.
+        equation: its fields; theta and the leaks are the program's.
+        beta: leak of the membrane potential; None without one.
+        alpha: leak of the synaptic current; None without one.
     """
 
     equation: Equations
-    beta: Reals | None
-    moved: int
+    beta: RealLeak | None
+    alpha: RealLeak | None = None
 
     def words(self) -> dict[str, str]:
         """What NIR does not say of it."""
@@ -46,21 +61,23 @@ def equation_of(n: Neuron) -> Equation:
     """The equation of a layer.
 
     Raises:
-        NotLowerable: it is none of a single membrane with one threshold and without a refractory time.
+        NotLowerable: it is none of LIF, IF and CubaLIF with one threshold and without a refractory time.
     """
-    body = n.body
-    if len(body.states) == 1 and body.spikes == 1:
+    states = {s.name for s in n.body.states}
+    if "a" in states:
+        raise NotLowerable(f"{n.name}: NIR has no neuron whose threshold adapts; {ALONE}")
+    if n.body.spikes == 1 and states <= {"u", "i"}:
         for equation, form in _candidates(n):
             try:
-                if trace(equation, form) != body:
+                if trace(equation, form) != n.body:
                     continue
             except Exception:  # a combination without meaning is no candidate
                 continue
-            if not equation.has_leak:
-                return Equation(equation, None, 0)
-            return Equation(equation, *_leak(n, equation, form))
+            beta = _leak(n, "u", equation) if equation.has_leak else None
+            return Equation(equation, beta, _leak(n, "i", equation) if "i" in states else None)
     raise NotLowerable(
-        f"{n.name}: neurons must be LIF or IF of one threshold and without a refractory time to be real equations"
+        f"{n.name}: neurons must be LIF, CubaLIF or IF of one threshold, without a refractory time, to be NIR; "
+        f"{ALONE}"
     )
 
 
@@ -70,39 +87,50 @@ def _candidates(n: Neuron) -> Iterator[tuple[Equations, Form]]:
     fields: dict[str, Any] = {
         "reset": body.reset, "compare": ">" if body.strict else ">=", "surrogate": body.surrogate
     }  # fmt: skip
-    leaks = [k for k in (Carry(), Dyadic(), Shift()) if type(k) is _kind(n)]
+    leak = _kind(n, "u")
+    orders = ("before leak", "after leak")
+    if "i" in body.quantized:
+        stored = body.codec("i")
+        for blocked, own in product(get_args(Blocked), repeat=2):
+            form = Form(codec, leak, blocked, (Kept("i", stored, _kind(n, "i"), own),))  # type: ignore[arg-type]
+            for order, on, reads in product(orders, ("state", "sum"), ("new current", "last current")):
+                for beta in (0.5, None):
+                    yield CubaLIF(reset_order=order, leak_on=on, reads=reads, beta=beta, **fields), form  # type: ignore[arg-type]
+        return
     for blocked in get_args(Blocked):
         yield IF(**fields), Form(codec, Carry(), blocked)
-        for leak, order, on in product(leaks, ("before leak", "after leak"), ("state",)):
-            yield LIF(reset_order=order, leak_on=on, **fields), Form(codec, leak, blocked)  # type: ignore[arg-type]
+        for order in orders:
+            yield LIF(reset_order=order, **fields), Form(codec, leak, blocked)  # type: ignore[arg-type]
 
 
-def _kind(n: Neuron) -> type[Any]:
-    if "carry" in n.parameters:
-        return Carry
-    return Dyadic if "leak.multiplier" in n.parameters else Shift
+def _kind(n: Neuron, state: str) -> Carry | Dyadic | Shift:
+    """The form of a state's leak, by its parameters."""
+    prefix = leak_prefix(state)
+    if f"{prefix}carry" in n.parameters:
+        return Carry()
+    return Dyadic() if f"{prefix}leak.multiplier" in n.parameters else Shift()
 
 
-def _leak(n: Neuron, equation: Equations, form: Form) -> tuple[Reals, int]:
-    """The leak per channel, and how far a carry table is from it."""
-    p = n.parameters
-    if "leak.multiplier" in p:
-        return p["leak.multiplier"] / 2.0 ** p["leak.shift"], 0
-    if "carry" not in p:
-        return 1 - 0.5 ** p["leak.shift"].astype(np.float64), 0
-    carry = p["carry"] if p["carry"].ndim == 2 else p["carry"][:, 0]
-    codec = form.codec
+def _leak(n: Neuron, state: str, equation: Equations) -> RealLeak:
+    """The leak of a state."""
+    p, prefix = n.parameters, leak_prefix(state)
+    if f"{prefix}leak.multiplier" in p:
+        return RealLeak(p[f"{prefix}leak.multiplier"] / 2.0 ** p[f"{prefix}leak.shift"])
+    if f"{prefix}carry" not in p:
+        return RealLeak(1 - 0.5 ** p[f"{prefix}leak.shift"].astype(np.float64))
+    carry = p[f"{prefix}carry"]
+    carry = carry if carry.ndim == 2 else carry[:, 0]
+    codec = n.body.codec(state)
     if isinstance(codec, Table):
-        v = p["u.levels"].copy()
+        v = p[f"{state}.levels"].copy()
     else:
-        assert codec is not None
-        v = np.arange(codec.low, codec.high + 1)[None, :] << p["u.shift"][:, None]
+        v = np.arange(codec.low, codec.high + 1)[None, :] << p[f"{state}.shift"][:, None]
     before = getattr(equation, "reset_order", "before leak") == "before leak"
-    if codec is not None and codec.stores == "before reset" and before and equation.reset != "none":
+    if state == "u" and codec.stores == "before reset" and before and equation.reset != "none":
         fires = v >= p["theta"][:, None] + (equation.compare == ">")
         v = np.where(fires, 0 if equation.reset == "zero" else v - p["reset"][:, None], v)
     beta = np.array([_fitted(*row) for row in zip(carry, v, strict=True)])
-    return beta, int(np.abs(carry - fixed.half_up(beta[:, None] * v)).max(initial=0))
+    return RealLeak(beta, int(np.abs(carry - fixed.half_up(beta[:, None] * v)).max(initial=0)))
 
 
 def _fitted(carry: NDArray[Any], v: NDArray[Any]) -> float:

@@ -38,7 +38,7 @@ def export_nir(
         force: replace a file.
 
     Returns:
-        For each layer of neurons with a leak, how well one real number says it.
+        For each leak of a layer of neurons, how well one real number says it.
 
     Raises:
         NotLowerable: the program does what no NIR node can say, with its name.

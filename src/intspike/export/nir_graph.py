@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ..errors import NotLowerable
 from ..ir import Conv, Dense, Edge, Input, Integrator, Join, Neuron, Node, Pool, Program, Readout
-from .equation import Equation, equation_of
+from ..neuron import CubaLIF
+from .equation import ALONE, Equation, equation_of
 
 Reals = NDArray[np.float64]
-_ALONE = "export with program_only=True (--program-only)"
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,14 @@ class Snap:
 
     Attributes:
         layer: name of the neurons.
-        beta: the leak of one real number that was fitted to the carry table, smallest and largest over channels.
-        lsb: how far the table is from half_up(beta * v) at most, in LSB.
+        leak: "beta", of the membrane potential, or "alpha", of the synaptic current.
+        value: that leak as one real number, fitted to the carry table, smallest and largest over channels.
+        lsb: how far the table is from half_up(value * v) at most, in LSB.
     """
 
     layer: str
-    beta: tuple[float, float]
+    leak: str
+    value: tuple[float, float]
     lsb: int
 
 
@@ -43,7 +45,7 @@ class NirGraph:
     Attributes:
         nodes, edges: as `nir.NIRGraph` takes them.
         equations: of the neurons, in words.
-        snaps: of the neurons that leak.
+        snaps: of every leak.
 
     Raises:
         NotLowerable: the program does what no NIR node can say.
@@ -94,7 +96,9 @@ class NirGraph:
         """Who reads a current in the end, behind how many shifts, and sums of how many elements."""
         readers = [(n, e) for n in self.program for e in n.edges if e.source == name]
         if len(readers) != 1:
-            raise NotLowerable(f"{name}: a current must have one reader to be NIR, not {len(readers)}")
+            raise NotLowerable(
+                f"{name}: a current must have one reader to be NIR, not {len(readers)}; {ALONE}"
+            )
         ((n, edge),) = readers
         match n:
             case Neuron() | Integrator():
@@ -108,10 +112,12 @@ class NirGraph:
                 return end, shift, area * prod(n.size)
             case Pool():
                 raise NotLowerable(
-                    f"{n.name}: NIR has no maximum of currents; pool spikes or averages, or {_ALONE}"
+                    f"{n.name}: NIR has no maximum of currents; pool spikes or averages, or {ALONE}"
                 )
             case _:
-                raise NotLowerable(f"{name}: a current must reach neurons to be NIR, not {type(n).__name__}")
+                raise NotLowerable(
+                    f"{name}: a current must reach neurons to be NIR, not {type(n).__name__}; {ALONE}"
+                )
 
     def _first(self, name: str, end: Neuron) -> bool:
         """Whether a synapse is the first of its neuron's: it carries the bias."""
@@ -131,7 +137,7 @@ class NirGraph:
 
     def _read(self, e: Edge) -> tuple[str, ...]:
         if e.delay:
-            raise NotLowerable(f"{e.source}: NIR as tools read it has no delays of whole timesteps; {_ALONE}")
+            raise NotLowerable(f"{e.source}: NIR as tools read it has no delays of whole timesteps; {ALONE}")
         return self.ends[e.source]
 
     def _node(self, n: Node) -> None:
@@ -164,7 +170,7 @@ class NirGraph:
             case Readout():
                 made = self._add(n.name, self.nir.Output({"output": shape}), given)
             case _:
-                raise NotLowerable(f"{n.name}: NIR has nothing for {type(n).__name__}; {_ALONE}")
+                raise NotLowerable(f"{n.name}: NIR has nothing for {type(n).__name__}; {ALONE}")
         self.ends[n.name] = made
 
     def _real(self, n: Dense | Conv) -> tuple[Reals, Reals]:
@@ -173,7 +179,7 @@ class NirGraph:
 
     def _pool(self, n: Pool, shape: NDArray[np.int64], given: tuple[str, ...]) -> tuple[str, ...]:
         if n.kind == "max":
-            raise NotLowerable(f"{n.name}: NIR has no maximum; pool spikes, or averages")
+            raise NotLowerable(f"{n.name}: NIR has no maximum; pool spikes, or averages, or {ALONE}")
         summed = self.nir.SumPool2d(np.array(n.size), np.array(n.stride), np.array([0, 0]))
         made = self._add(n.name, summed, given)
         if n.kind == "or":
@@ -204,13 +210,35 @@ class NirGraph:
             per = np.broadcast_to(np.asarray(x, np.float64), shape[:1]).reshape(-1, *(1,) * (len(shape) - 1))
             return np.broadcast_to(per, shape).copy()
 
-        theta = full(n.parameters["theta"] * unit)
-        if e.beta is None:
-            return self.nir.IF(r=full(1 / self.dt), v_threshold=theta, v_reset=full(0))
-        self.snaps.append(Snap(n.name, (float(e.beta.min()), float(e.beta.max())), e.moved))
-        if (e.beta == 1).all():
-            return self.nir.IF(r=full(1 / self.dt), v_threshold=theta, v_reset=full(0))
-        if (e.beta == 1).any():
-            raise NotLowerable(f"{n.name}: a layer of NIR leaks in all of its channels or in none")
-        tau = full(self.dt / (1 - e.beta))
-        return self.nir.LIF(tau=tau, r=tau / self.dt, v_leak=full(0), v_threshold=theta, v_reset=full(0))
+        for leak, found in (("beta", e.beta), ("alpha", e.alpha)):
+            if found is not None:
+                low, high = float(found.value.min()), float(found.value.max())
+                self.snaps.append(Snap(n.name, leak, (low, high), found.moved))
+        common = {"v_threshold": full(n.parameters["theta"] * unit), "v_reset": full(0)}
+        beta = None if e.beta is None else e.beta.value
+        if isinstance(e.equation, CubaLIF):
+            assert e.alpha is not None
+            self._check_current(n.name, e.equation, beta, e.alpha.value)
+            rise, fall = full(self.dt / (1 - e.alpha.value)), full(self.dt / (1 - np.asarray(beta)))
+            return self.nir.CubaLIF(
+                tau_syn=rise, tau_mem=fall, r=fall / self.dt, v_leak=full(0), w_in=rise / self.dt, **common
+            )
+        if beta is None or (beta == 1).all():
+            return self.nir.IF(r=full(1 / self.dt), **common)
+        if (beta == 1).any():
+            raise NotLowerable(f"{n.name}: a layer of NIR leaks in all of its channels or in none; {ALONE}")
+        tau = full(self.dt / (1 - beta))
+        return self.nir.LIF(tau=tau, r=tau / self.dt, v_leak=full(0), **common)
+
+    @staticmethod
+    def _check_current(name: str, e: CubaLIF, beta: Reals | None, alpha: Reals) -> None:
+        """Refuse what NIR's CubaLIF does not do: tau_syn di/dt = -i + w_in S, tau_mem dv/dt = -v + r i."""
+        why = ""
+        if e.reads == "last current":
+            why = "its membrane reads the current of this timestep, not the last one"
+        elif e.leak_on == "sum":
+            why = "its leak acts on the membrane, not on the sum with the current"
+        elif beta is None or (beta == 1).any() or (alpha == 1).any():
+            why = "both of its states leak, in every channel"
+        if why:
+            raise NotLowerable(f"{name}: {why}, in NIR's CubaLIF; {ALONE}")

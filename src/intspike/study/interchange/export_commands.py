@@ -38,10 +38,11 @@ def export_nir(
         load(pretrained.find(artifact)), out, timestep=timestep, program_only=program_only, force=force
     )
     for s in snaps:
-        low, high = s.beta
+        low, high = s.value
         leak = f"{low:g}" if low == high else f"{low:g}..{high:g}"
+        of = "leak" if s.leak == "beta" else "leak of the current"
         console.print(
-            f"{s.layer}: leak {leak}, at most {s.lsb} LSB from its table", highlight=False, soft_wrap=True
+            f"{s.layer}: {of} {leak}, at most {s.lsb} LSB from its table", highlight=False, soft_wrap=True
         )
     console.print(
         f"{out} holds the integer program; intspike import {out} restores it bit by bit", soft_wrap=True
