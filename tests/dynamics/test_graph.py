@@ -15,6 +15,7 @@ from intspike.dynamics import IntegerNetwork, attractors, dot, graphml, index_of
 from intspike.dynamics import graph as module
 from intspike.dynamics.cycles import cycles_of
 from intspike.errors import BadInput
+from intspike.native import sets
 
 
 def fields_of(graph):
@@ -69,7 +70,9 @@ def test_any_map_is_taken_apart(numbers):
     assert (np.diff(least) > 0).all()
 
 
-def test_several_threads_and_blocks_make_the_same_successors():
+@pytest.mark.parametrize("march", sets())
+def test_several_threads_and_blocks_make_the_same_successors(march, monkeypatch):
+    monkeypatch.setenv("INTSPIKE_MARCH", march)
     for fields in COMPILED[:4]:
         net = network(4, 8, phases=2, **fields)
         each = net.size // 2

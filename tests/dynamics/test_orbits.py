@@ -12,6 +12,7 @@ from intspike.dynamics import IntegerNetwork, advance, classify, dead_zone, orbi
 from intspike.dynamics.orbits import _Plain
 from intspike.dynamics.words import canonical, smallest_period, smallest_rotation
 from intspike.errors import BadInput
+from intspike.native import sets
 
 MOST = 3000
 
@@ -174,36 +175,26 @@ def test_bad_orbits_are_refused():
         orbit(net, [[0], [1]])
 
 
-def test_the_other_path_of_the_kernels_is_the_same(monkeypatch):
-    """Sums by masked adds, which processors without byte shuffles take, and single states without tables of four."""
-    monkeypatch.setattr("intspike.dynamics.kernel.six_by_six", lambda weights: None)
+def test_single_states_without_tables_of_four_are_the_same(monkeypatch):
     monkeypatch.setattr("intspike.dynamics.kernel.MOST_BY_FOURS", 0)
     for fields in COMPILED[:3]:
         net = network(9, 5, phases=3, most=2, **fields)
-        states = net.random_states(300, 1)
-        assert np.array_equal(advance(net, states, 9, 1), net.run(states, 9, 1).states[-1])
-        sent = net.spikes(np.concatenate([states[:1], net.run(states[0], 20).states]))[:20]
-        assert np.array_equal(raster(net, states[0], 20), sent)
+        state = net.random_states(1, 1)[0]
+        sent = net.spikes(np.concatenate([state[None], net.run(state, 20).states]))[:20]
+        assert np.array_equal(raster(net, state, 20), sent)
 
 
-def test_small_weights_are_looked_up():
-    for fields in COMPILED[:3]:
-        net = network(20, 5, phases=2, most=3, **fields)
-        states = net.random_states(300, 1)
-        assert np.array_equal(advance(net, states, 9, 1), net.run(states, 9, 1).states[-1])
-        sent = net.spikes(np.concatenate([states[:1], net.run(states[0], 20).states]))[:20]
-        assert np.array_equal(raster(net, states[0], 20), sent)
-
-
+@pytest.mark.parametrize("march", sets())
 @pytest.mark.parametrize(
     ("overflow", "reset", "leak", "most"),
-    [("saturate", "subtract", 3, 3), ("saturate", "none", 1, 9), ("wrap", "zero", None, 21)],
+    [("saturate", "subtract", 3, 3), ("saturate", "none", 1, 90), ("wrap", "zero", None, 21)],
 )
-def test_codes_of_eight_bits_advance_as_bytes(overflow, reset, leak, most):
-    """Sums that fit eight bits, sums that do not, and neurons that never fire, side by side."""
+def test_many_states_advance_on_every_processor(overflow, reset, leak, most, march, monkeypatch):
+    """From no sender to all of them, neurons that never fire, a last block that is not full."""
+    monkeypatch.setenv("INTSPIKE_MARCH", march)
     r = np.random.default_rng(most)
-    weights = r.integers(-most, most + 1, (70, 70)) * (r.random((70, 70)) < r.random((70, 1)))
+    weights = r.integers(-most, most + 1, (70, 70)) * (r.random((70, 70)) < np.linspace(0, 1, 70)[:, None])
     theta, drive = r.integers(1, 300, 70), r.integers(-9, 10, (2, 70))
     net = IntegerNetwork(weights, theta, 8, overflow, reset, leak=leak, drive=drive)
-    states = net.random_states(150, 1)
+    states = net.random_states(600, 1)
     assert np.array_equal(advance(net, states, 9, 1), net.run(states, 9, 1).states[-1])

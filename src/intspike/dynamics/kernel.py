@@ -1,7 +1,7 @@
-"""Compiled timesteps of integer networks: one neuron rendered from its body, the loops of step.c around it.
+"""Compiled timesteps of integer networks: one neuron rendered from its body, loops of C around it.
 
-Lanes are as narrow as a range proof allows, so that most states fit a register; weights are run-time arrays, so one
-compiled library serves every network of the same semantics.
+Many states move as bit planes, 512 in a vector; one state moves in lanes as narrow as a range proof allows. Weights
+are run-time arrays, so one compiled library serves every network of the same semantics.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..ops import intervals
 from .kernel_text import source
 from .map import Ints
 from .network import IntegerNetwork
-from .packing import aligned, four_by_four, six_by_six, what_stays
+from .packing import aligned, bit_planes, four_by_four, senders
 
 _LANES = (("int16_t", np.int16), ("int32_t", np.int32), ("int64_t", np.int64))
 _FOLDED = ("gain", "bias", "u.shift", "leak.shift")  # the same for all neurons: constants of the text
@@ -32,12 +32,11 @@ CHUNK = 1 << 18  # timesteps between two looks at Ctrl-C
 class _Network(ctypes.Structure):
     _fields_ = [
         *((name, _INT) for name in ("n", "padded", "phases")),
-        *((name, ctypes.c_void_p) for name in ("starts", "sources", "weights", "columns")),
+        *((name, ctypes.c_void_p) for name in ("senders", "begins", "theta_planes", "reset_planes")),
+        ("carries", _INT),
+        ("columns", ctypes.c_void_p),
         ("fours", _INT),
         *((name, ctypes.c_void_p) for name in ("drive", "theta", "reset")),
-        *((name, _INT) for name in ("groups", "chunk")),
-        *((name, ctypes.c_void_p) for name in ("tables", "kept", "narrow")),
-        ("saturates", _INT),
     ]  # fmt: skip
 
 
@@ -47,7 +46,7 @@ class Kernel:
 
     Attributes:
         lane: numpy type of a state in compiled code.
-        library: the functions of step.c.
+        library: the functions of the loops.
         block: how many states advance together.
     """
 
@@ -77,22 +76,25 @@ class Kernel:
     def advance(self, states: Ints, steps: int, phase: int, threads: int) -> Ints:
         """States [B, N] after so many timesteps."""
         blocks = -(-len(states) // self.block)
-        padded = np.zeros((blocks * self.block, self.network.neurons), self.lane)
-        padded[: len(states)] = states
+        states = np.ascontiguousarray(states)
+        made = np.empty_like(states)
 
         def work(first: int, last: int) -> None:
             at_once = max(1, CHUNK // steps)
             for block in range(first, last, at_once):
+                source = states
                 for begun in range(0, steps, CHUNK):
                     _memory(
                         self.library.advance(
                             _INT(block), _INT(min(last, block + at_once)), self.net, _INT(min(CHUNK, steps - begun)),
-                            _INT((phase + begun) % self.network.phases), ctypes.c_void_p(padded.ctypes.data),
+                            _INT((phase + begun) % self.network.phases), _INT(len(states)),
+                            ctypes.c_void_p(source.ctypes.data), ctypes.c_void_p(made.ctypes.data),
                         )
                     )  # fmt: skip
+                    source = made
 
         split(work, blocks, threads)
-        return padded[: len(states)].astype(np.int64)
+        return made
 
     def successors(self, threads: int) -> NDArray[np.uint32]:
         """The index of every state's successor, [P * 2^(bits * N)]; see `graph`."""
@@ -151,9 +153,8 @@ def _kernel(network: IntegerNetwork, cc: Compiler) -> Kernel:
         raise RangeExceeded(f"a timestep must fit 62 bits, but could reach {most}; use smaller weights")
     text = source(network.body, bounds, lane[0], {p: int(few[p][0]) for p in _FOLDED if p in few})
     library = load(text, cc)
-    library.block_size.restype = ctypes.c_int64
-    library.meet.restype = ctypes.c_int64
-    library.vector_size.restype = ctypes.c_int64
+    for asked in (library.block_size, library.meet, library.vector_size):
+        asked.restype = ctypes.c_int64
     return Kernel(
         network, lane[1], library, int(library.block_size()), *_packed(network, numbers, lane[1], library)
     )
@@ -162,41 +163,30 @@ def _kernel(network: IntegerNetwork, cc: Compiler) -> Kernel:
 def _packed(
     network: IntegerNetwork, numbers: dict[str, Ints], lane: Any, library: ctypes.CDLL
 ) -> tuple[tuple[NDArray[Any], ...], _Network]:
-    """The network as the arrays of step.c, and the struct that points to them."""
+    """The network as the arrays of network.c, and the struct that points to them."""
     n = network.neurons
     vector = 2 * int(library.vector_size())  # groups of four go in pairs
     padded = -(-n // vector) * vector
     few = padded <= MOST_BY_FOURS
-    entries = network.weights != 0
-    starts = np.concatenate([[0], np.cumsum(entries.sum(1))]).astype(np.int64)
     theta = np.full(padded, network.high + 1)
     theta[:n] = numbers["theta"]
-    groups, chunk, tables = 0, 0, np.zeros(1, np.int8)
-    if library.has_tables() and (found := six_by_six(network.weights)) is not None:
-        tables, chunk = found
-        groups = tables.shape[1]
-    bytes_ = groups and (network.low, network.bits) == (-128, 8)
-    least = np.minimum(network.weights, 0).sum(1) + network.drive.min(0)
-    most = np.maximum(network.weights, 0).sum(1) + network.drive.max(0)
-    narrow = (not network.saturates) | ((least >= -128) & (most <= 127))
-    kept = aligned(what_stays(network) if bytes_ else np.zeros(1, np.int8), np.int8)
+    reset = numbers.get("reset", np.zeros(n, np.int64))
     columns = np.zeros((padded, padded), np.int64)
     columns[:n, :n] = network.weights.T
     wide = lambda a: aligned(np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, padded - n)]), lane)  # noqa: E731
-    arrays = (
-        starts,
-        np.nonzero(entries)[1].astype(np.int64),
-        np.ascontiguousarray(network.weights[entries], lane),
+    planes, levels = int(library.current_planes()), int(library.threshold_planes())
+    who, carries, too_much = senders(network.weights, planes)
+    many = (
+        who,
+        bit_planes(network.drive - too_much, planes),
+        bit_planes(numbers["theta"], levels),
+        bit_planes(reset, levels),
+    )
+    one = (
         aligned(four_by_four(columns) if few else columns[:n], lane),
         wide(network.drive),
         aligned(theta, lane),
-        wide(numbers.get("reset", np.zeros(n, np.int64))),
-        tables,
-        kept,
-        np.broadcast_to(narrow, n).astype(np.uint8),
+        wide(reset),
     )
-    at = [a.ctypes.data for a in arrays]
-    return arrays, _Network(
-        n, padded, network.phases, *at[:4], int(few), *at[4:7], groups, chunk, at[7], at[8] if bytes_ else None,
-        at[9], int(network.saturates),
-    )  # fmt: skip
+    at = [a.ctypes.data for a in (*many, *one)]
+    return (*many, *one), _Network(n, padded, network.phases, *at[:4], carries, at[4], int(few), *at[5:])

@@ -1,4 +1,4 @@
-"""Weights as the compiled timesteps read them: what several neurons send together, looked up by which of them fire."""
+"""Weights as the compiled timesteps read them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ops import step_many
-from .network import IntegerNetwork, Ints
+from .network import Ints
 
 
 def aligned(a: NDArray[Any], kind: Any) -> NDArray[Any]:
@@ -20,30 +19,44 @@ def aligned(a: NDArray[Any], kind: Any) -> NDArray[Any]:
     return made
 
 
-def six_by_six(weights: Ints) -> tuple[NDArray[np.int8], int] | None:
-    """What every neuron receives from six neurons, by the 64 ways in which they fire: [N, ceil(N / 6), 64], and how
-    many such entries add up within eight bits; None where one does not fit."""
-    n = len(weights)
-    groups = -(-n // 6)
-    padded = np.zeros((n, 6 * groups), np.int64)
-    padded[:, :n] = weights
-    fires = np.arange(64) >> np.arange(6)[:, None] & 1
-    entries = padded.reshape(n, groups, 6) @ fires
-    most = int(np.abs(entries).max())
-    return (entries.astype(np.int8), 127 // max(1, most)) if most <= 127 else None
+def bit_planes(a: Ints, planes: int) -> NDArray[np.uint64]:
+    """Words of zeros or ones by the lowest bits of numbers, [..., planes]."""
+    return -(a[..., None] >> np.arange(planes) & 1).astype(np.int64).view(np.uint64)
 
 
-def what_stays(network: IntegerNetwork) -> NDArray[np.int8]:
-    """What every neuron keeps of each signed code of eight bits when it receives nothing, [N, 256], at the place of the
-    code's low eight bits: by the neuron's own body, without current."""
-    codes = np.broadcast_to((np.arange(256) + 128) % 256 - 128, (network.neurons, 256))
-    nothing, fires = np.zeros_like(codes), (codes >= network.threshold[:, None]).astype(np.int64)
-    each = np.arange(network.neurons)[:, None]
-    return (
-        step_many(network.body, nothing, {"u": codes}, fires, network.parameters, each)
-        .codes["u"]
-        .astype(np.int8)
-    )
+def senders(weights: Ints, planes: int) -> tuple[NDArray[np.uint32], int, Ints]:
+    """Who sends to every neuron, plane by plane of its sum, as planes.c reads it.
+
+    Returns:
+        For every neuron and plane: how many eights, fours and twos of bits are added (4 e + 2 f + t), and which. Bit
+        2 j is neuron j where it fires, 2 j + 1 where it does not (for negative weights), 2 N nobody; behind them come
+        the carries in the order of their making. The most carries of a neuron; and what is counted too much for every
+        neuron, [N].
+    """
+    nobody, most = 2 * len(weights), 1
+    made: list[NDArray[np.uint32]] = []
+    sizes = np.abs(weights)
+    for row, size in zip(weights, sizes, strict=True):
+        who = np.flatnonzero(row)
+        numbers, size = 2 * who + (row[who] < 0), size[who]
+        carried: list[list[int]] = [
+            [] for _ in range(planes + 3)
+        ]  # into each plane; what leaves them is lost
+        carries = 0
+        for plane in range(planes):
+            mine = np.concatenate([numbers[size >> plane & 1 == 1], carried[plane]])
+            pairs = -(-len(mine) // 2)
+            counts = pairs // 4, pairs // 2 % 2, pairs % 2
+            for count, further in zip(
+                counts, (3, 2, 1), strict=True
+            ):  # an eight carries three planes further
+                first = nobody + 1 + carries
+                carried[min(plane + further, planes)] += range(first, first + count)
+                carries += count
+            head = 4 * counts[0] + 2 * counts[1] + counts[2]
+            made.append(np.concatenate([[head], mine, [nobody] * (2 * pairs - len(mine))]).astype(np.uint32))
+        most = max(most, carries)
+    return np.concatenate(made), most, np.where(weights < 0, sizes, 0).sum(1)
 
 
 def four_by_four(columns: Ints) -> Ints:
