@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ..errors import BadInput
+from ..errors import BadInput, BadProgram
+from ..ops.body import REAL_LEAKS
 from ..ops.codec import State, Uniform
 from ..ops.surrogate import ShiftedArctan, Surrogate
 from ..ops.trace import Form, Tracer, Value
@@ -33,6 +34,27 @@ def check_leak(name: str, value: float, repair: str = "") -> None:
     """
     if not (math.isfinite(value) and 0 <= value <= 1):
         raise BadInput(f"{name} must be a number in 0..1, not {value!r}{repair}")
+
+
+def check_parameters(neuron: object, needed: Iterable[str], known: Collection[str]) -> None:
+    """Refuse a step that reads a leak which its neuron does not have, or a constant that has no integers.
+
+    Raises:
+        BadProgram: which.
+    """
+    for name in needed:
+        if name in known:
+            continue
+        step = f"the step of {type(neuron).__name__}"
+        if name in REAL_LEAKS.values() or "leak" in name or "carry" in name:
+            raise BadProgram(
+                f"{step} leaks by {name!r}, so its neuron must have that leak: a field beta for that of the membrane, "
+                "alpha for that of a synaptic current, rho for that of an adaptation"
+            )
+        raise BadProgram(
+            f"{step} may read the parameters {', '.join(known)}, not {name!r}: a constant of another name needs its "
+            "integers in neuron/constants.py and nn/integers.py (docs/extending.md)"
+        )
 
 
 @dataclass(frozen=True)

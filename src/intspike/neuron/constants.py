@@ -18,7 +18,7 @@ from ..errors import BadInput
 from ..ops.body import leak_prefix
 from ..ops.codec import Table, Uniform
 from ..ops.trace import Carry, Form, threshold_name
-from .base import OTHERS, Neuron
+from .base import OTHERS, Neuron, check_parameters
 from .leaks import decayed, leak_numbers
 
 Ints = NDArray[np.int64]
@@ -207,7 +207,9 @@ def constants(
         made["jump"] = fixed.half_up(theta * share) if jump is None else jump
     from ..ops.trace import trace
 
-    return {name: np.asarray(made[name], np.int64) for name in trace(neuron, form).parameters}
+    needed = trace(neuron, form).parameters
+    check_parameters(neuron, needed, made)
+    return {name: np.asarray(made[name], np.int64) for name in needed}
 
 
 def _other(

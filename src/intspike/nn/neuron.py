@@ -11,8 +11,8 @@ from torch import Tensor
 
 from .. import neuron as equations
 from ..errors import BadInput
-from ..ops import Leak
-from ..ops.trace import Kept
+from ..ops import Form, Leak, trace
+from ..ops.trace import Kept, threshold_name
 from ..quant import ComparisonState, OtherState, StateQuantizer
 from .kept import keep
 from .rounding import half_up
@@ -82,6 +82,9 @@ class Neuron(torch.nn.Module):
                 f"a neuron module must serve one number of channels, not {self.theta.numel()} and {channels}"
             )
         e = self.equation
+        thresholds = [threshold_name(d) for d in range(e.spikes)]
+        known = [*thresholds, "reset", *self._leaks, *(["jump"] if "a" in e.others else [])]
+        equations.base.check_parameters(e, trace(e, Form()).parameters, known)
         numbers = {"theta": e.theta, "beta": getattr(e, "beta", None)}
         numbers |= {p: getattr(e, p, None) for p in ("alpha", "rho", "jump")}
         for name, value in numbers.items():
@@ -102,9 +105,12 @@ class Neuron(torch.nn.Module):
     @property
     def leaks(self) -> dict[str, Tensor]:
         """The real leaks [C] that the equation has, by name."""
+        return {name: getattr(self, name) for name in self._leaks}
+
+    @property
+    def _leaks(self) -> list[str]:
         e = self.equation
-        names = ["beta"] * e.has_leak + [equations.base.OTHERS[s][0] for s in e.others]
-        return {name: getattr(self, name) for name in names}
+        return ["beta"] * e.has_leak + [equations.base.OTHERS[s][0] for s in e.others]
 
     def others_stored(self, state: StateQuantizer) -> tuple[Kept, ...]:
         """How states beside a membrane that is quantized so are stored: by default in as many bits, at least 2."""

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from ..errors import BadInput, BadProgram
-from .body import REAL_LEAKS, Body, Instruction, leak_prefix
+from ..errors import BadInput, BadProgram, did_you_mean
+from .body import REAL_LEAKS, Body, leak_prefix
 from .codec import Codec, State, Uniform
 from .codec import Table as TableCodec
 from .surrogate import Surrogate
 from .table import BELOW, ENDS, SATURATED
+from .value import SHIFT, Builder, States, Value, check_number, no_such_state
 
 
 @dataclass(frozen=True)
@@ -122,68 +123,7 @@ class Steps(Protocol):
     def step(self, ops: Tracer, state: Mapping[str, Value], current: Value) -> Value: ...
 
 
-@dataclass(frozen=True)
-class Value:
-    """A symbolic value: an instruction of the body being traced. Arithmetic on it adds instructions."""
-
-    ops: Builder
-    index: int
-
-    def _lift(self, x: Value | float) -> int:
-        return x.index if isinstance(x, Value) else self.ops.constant(x)
-
-    def __add__(self, x: Value | float) -> Value:
-        return Value(self.ops, self.ops.emit("add", self.index, self._lift(x)))
-
-    def __sub__(self, x: Value | float) -> Value:
-        return Value(self.ops, self.ops.emit("sub", self.index, self._lift(x)))
-
-    def __mul__(self, x: Value | float) -> Value:
-        return Value(self.ops, self.ops.emit("mul", self.index, self._lift(x)))
-
-    def __rsub__(self, x: float) -> Value:
-        return Value(self.ops, self.ops.emit("sub", self._lift(x), self.index))
-
-    def __rtruediv__(self, x: float) -> Value:
-        return Value(self.ops, self.ops.emit("div", self._lift(x), self.index))
-
-    def __rshift__(self, n: Value | int) -> Value:
-        return Value(self.ops, self.ops.emit("shr", self.index, self._lift(n)))
-
-    def __abs__(self) -> Value:
-        return Value(self.ops, self.ops.emit("abs", self.index))
-
-    def __ge__(self, x: Value | float) -> Value:
-        return Value(self.ops, self.ops.emit("ge", self.index, self._lift(x)))
-
-    def __gt__(self, x: Value | float) -> Value:
-        return Value(self.ops, self.ops.emit("gt", self.index, self._lift(x)))
-
-    def __bool__(self) -> bool:
-        raise BadProgram(
-            "a step must not branch on a value, which only a run knows; write ops.select(condition, x, y)"
-        )
-
-    def max(self, x: Value | float) -> Value:
-        return Value(self.ops, self.ops.emit("max", self.index, self._lift(x)))
-
-
-class Builder:
-    """A growing list of instructions in which equal instructions are one."""
-
-    def __init__(self) -> None:
-        self.instructions: list[Instruction] = []
-        self._known: dict[Instruction, int] = {}
-
-    def emit(self, op: str, *args: int, name: str = "", immediate: float = 0) -> int:
-        i = Instruction(op, args, name, immediate)
-        if i not in self._known:
-            self._known[i] = len(self.instructions)
-            self.instructions.append(i)
-        return self._known[i]
-
-    def constant(self, x: float) -> int:
-        return self.emit("constant", immediate=x)
+_OF_A_STEP = ("cut", "fire", "leak", "parameter", "prev", "reset", "select", "store")
 
 
 class Tracer(Builder):
@@ -197,6 +137,39 @@ class Tracer(Builder):
         self.membranes: dict[str, int] = {}
         self._was_reset: set[int] = set()
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise BadProgram(f"ops has no {name!r}; {did_you_mean(name, _OF_A_STEP)}")
+
+    def lift(self, x: Value | float, op: str = "", beside: int | None = None) -> int:
+        """The index of a value or of a number that a step may use.
+
+        Args:
+            op, beside: what is done with it, and to which value.
+        """
+        if isinstance(x, Value):
+            if x.ops is not self:
+                raise BadProgram(
+                    "a step must use the values that it was given, not those of another call; keep none between calls"
+                )
+            return x.index
+        if op == "div":
+            raise BadProgram(f"a step must not divide by a value; {SHIFT}")
+        potential = self.form.codec is None and beside is not None and self._is_potential(beside)
+        check_number(x, op, potential)
+        return self.constant(x)
+
+    def _is_potential(self, index: int) -> bool:
+        """Whether a value is in the unit of the threshold, so that numbers but 0 mean nothing beside it."""
+        i = self.instructions[index]
+        if i.op in ("current", "state", "decode"):
+            return i.name != "r"
+        if i.op == "parameter":
+            return i.name in ("reset", "jump") or i.name.startswith("theta")
+        args = i.args[1:] if i.op == "select" else i.args
+        return i.op not in ("ge", "gt", "prev", "constant") and any(map(self._is_potential, args))
+
     def value(self, index: int) -> Value:
         return Value(self, index)
 
@@ -208,17 +181,27 @@ class Tracer(Builder):
         """The last output, an integer in 0..D; it is a function of what is stored, not a memory."""
         return self.value(self.emit("prev"))
 
-    def select(self, condition: Value, x: Value, y: Value | float) -> Value:
+    def select(self, condition: Value, x: Value | float, y: Value | float) -> Value:
         """x where the condition is 1, y where it is 0."""
-        other = y.index if isinstance(y, Value) else self.constant(y)
-        return self.value(self.emit("select", condition.index, x.index, other))
+        if not isinstance(condition, Value):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise BadProgram(f"ops.select must be asked with a value, such as u > 0, not {condition!r}")
+        first = self.lift(x, "select", y.index if isinstance(y, Value) else None)
+        return self.value(self.emit("select", condition.index, first, self.lift(y, "select", first)))
 
     def cut(self, x: Value) -> Value:
         """x itself, without a gradient."""
-        return self.value(self.emit("cut", x.index))
+        return self.value(self.emit("cut", self.lift(x)))
 
     def codec(self, state: str) -> Codec | None:
-        return next(s.codec for s in self.states if s.name == state)
+        """Of a state of the neuron.
+
+        Raises:
+            BadProgram: it has no such state.
+        """
+        for s in self.states:
+            if s.name == state:
+                return s.codec
+        raise no_such_state(state, [s.name for s in self.states])
 
     def _fires_in_store(self, state: str) -> bool:
         codec = self.codec(state)
@@ -242,6 +225,7 @@ class Tracer(Builder):
 
     def leak(self, v: Value, state: str = "u") -> Value:
         """v after its leak: beta * v in full precision, otherwise the declared integer form of it."""
+        codec, v = self.codec(state), self.value(self.lift(v))
         if self.form.codec is None:
             return v * self.parameter(REAL_LEAKS.get(state, f"{state}.beta"))
         leak, prefix = self.form.leak if state == "u" else self.form.kept(state).leak, leak_prefix(state)
@@ -255,7 +239,6 @@ class Tracer(Builder):
                 "a leak on state plus input must be a Shift() or Dyadic() leak, not Carry(): a carry table is "
                 "read at a stored code, and the sum is not one; choose QuantConfig(leak=Dyadic()) for this layer"
             )
-        codec = self.codec(state)
         if codec is None or codec.bits > 8:
             raise BadInput(
                 f"a Carry() leak must have at most 8 state bits (a table of 2^n entries), not "
@@ -294,7 +277,8 @@ class Tracer(Builder):
         """Encode x as the next value of a state that does not fire; returns what was stored, decoded."""
         others = {k.state: BLOCKED[k.blocked] for k in self.form.others}
         blocked = others.get(state, BLOCKED[self.form.blocked])
-        self.stores[state] = self.emit("encode", x.index, name=state, immediate=blocked)
+        self.codec(state)  # a state that there is not is refused here
+        self.stores[state] = self.emit("encode", self.lift(x), name=state, immediate=blocked)
         self.membranes[state] = self.emit("decode", self.stores[state], name=state)
         return self.value(self.membranes[state])
 
@@ -304,6 +288,7 @@ class Tracer(Builder):
         Args:
             raised: what thresholds are raised by, a state just stored that is never negative; None: nothing.
         """
+        x = self.value(self.lift(x))
         if not self._fires_in_store(state):
             stored = self.store(state, x)
             return self._spikes(stored if raised is None else stored - raised, state, gate)
@@ -343,9 +328,11 @@ def trace(neuron: Steps, form: Form) -> Body:
     current = ops.value(ops.emit("current"))
     if codec is not None:
         current = current * ops.parameter("gain") + ops.parameter("bias")
-    state = {s.name: ops.read(s.name) for s in ops.states}
+    state = States({s.name: ops.read(s.name) for s in ops.states})
     reads = {name: v.index for name, v in state.items()}
     spike = neuron.step(ops, state, current)
+    if not isinstance(spike, Value):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise BadProgram(f"step must return the output, what ops.fire returns, not {spike!r}")
     missing = [s.name for s in ops.states if s.name not in ops.stores]
     if missing:
         raise BadProgram(f"step must store every state it declares, but did not store {', '.join(missing)}")
