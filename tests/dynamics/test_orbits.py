@@ -175,10 +175,15 @@ def test_bad_orbits_are_refused():
         orbit(net, [[0], [1]])
 
 
-def test_single_states_without_tables_of_four_are_the_same(monkeypatch):
-    monkeypatch.setattr("intspike.dynamics.kernel.MOST_BY_FOURS", 0)
-    for fields in COMPILED[:3]:
-        net = network(9, 5, phases=3, most=2, **fields)
+@pytest.mark.parametrize("march", sets())
+@pytest.mark.parametrize("tables", [True, False])
+@pytest.mark.parametrize("most", [1, 9])  # sums that fit a byte, and sums that do not
+def test_single_states_on_every_processor(most, tables, march, monkeypatch):
+    monkeypatch.setenv("INTSPIKE_MARCH", march)
+    if not tables:
+        monkeypatch.setattr("intspike.dynamics.kernel.MOST_BY_FOURS", 0)
+    for fields, neurons in zip((*COMPILED[:3], COMPILED[4]), (9, 16, 65, 130), strict=True):
+        net = network(neurons, 5, phases=3, most=most, **fields)
         state = net.random_states(1, 1)[0]
         sent = net.spikes(np.concatenate([state[None], net.run(state, 20).states]))[:20]
         assert np.array_equal(raster(net, state, 20), sent)

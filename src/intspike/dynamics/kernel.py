@@ -20,12 +20,13 @@ from ..ops import intervals
 from .kernel_text import source
 from .map import Ints
 from .network import IntegerNetwork
-from .packing import aligned, bit_planes, four_by_four, senders
+from .packing import aligned, bit_planes, senders, tables_of_four
 
 _LANES = (("int16_t", np.int16), ("int32_t", np.int32), ("int64_t", np.int64))
 _FOLDED = ("gain", "bias", "u.shift", "leak.shift")  # the same for all neurons: constants of the text
 _INT = ctypes.c_int64
-MOST_BY_FOURS = 512  # neurons whose tables stay in a cache
+MOST_BY_FOURS = 512  # as in step.c
+PADDED = 64  # neurons of one state come in multiples of it
 CHUNK = 1 << 18  # timesteps between two looks at Ctrl-C
 
 
@@ -34,9 +35,9 @@ class _Network(ctypes.Structure):
         *((name, _INT) for name in ("n", "padded", "phases")),
         *((name, ctypes.c_void_p) for name in ("senders", "begins", "theta_planes", "reset_planes")),
         ("carries", _INT),
-        ("columns", ctypes.c_void_p),
-        ("fours", _INT),
-        *((name, ctypes.c_void_p) for name in ("drive", "theta", "reset")),
+        ("tables", ctypes.c_void_p),
+        ("tables_hold", _INT),
+        *((name, ctypes.c_void_p) for name in ("columns", "drive", "theta", "reset")),
     ]  # fmt: skip
 
 
@@ -153,7 +154,7 @@ def _kernel(network: IntegerNetwork, cc: Compiler) -> Kernel:
         raise RangeExceeded(f"a timestep must fit 62 bits, but could reach {most}; use smaller weights")
     text = source(network.body, bounds, lane[0], {p: int(few[p][0]) for p in _FOLDED if p in few})
     library = load(text, cc)
-    for asked in (library.block_size, library.meet, library.vector_size):
+    for asked in (library.block_size, library.meet, library.plane_size):
         asked.restype = ctypes.c_int64
     return Kernel(
         network, lane[1], library, int(library.block_size()), *_packed(network, numbers, lane[1], library)
@@ -165,14 +166,10 @@ def _packed(
 ) -> tuple[tuple[NDArray[Any], ...], _Network]:
     """The network as the arrays of network.c, and the struct that points to them."""
     n = network.neurons
-    vector = 2 * int(library.vector_size())  # groups of four go in pairs
-    padded = -(-n // vector) * vector
-    few = padded <= MOST_BY_FOURS
+    padded = -(-n // PADDED) * PADDED
     theta = np.full(padded, network.high + 1)
     theta[:n] = numbers["theta"]
     reset = numbers.get("reset", np.zeros(n, np.int64))
-    columns = np.zeros((padded, padded), np.int64)
-    columns[:n, :n] = network.weights.T
     wide = lambda a: aligned(np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, padded - n)]), lane)  # noqa: E731
     planes, levels = int(library.current_planes()), int(library.threshold_planes())
     who, carries, too_much = senders(network.weights, planes)
@@ -182,11 +179,16 @@ def _packed(
         bit_planes(numbers["theta"], levels),
         bit_planes(reset, levels),
     )
+    tables = np.zeros(0, np.int8)
+    if padded <= MOST_BY_FOURS:
+        tables = tables_of_four(network.weights, padded, lane, int(library.plane_size()))
     one = (
-        aligned(four_by_four(columns) if few else columns[:n], lane),
+        aligned(tables, tables.dtype),
+        aligned(np.zeros(0) if tables.size else wide(network.weights.T), lane),
         wide(network.drive),
         aligned(theta, lane),
         wide(reset),
     )
     at = [a.ctypes.data for a in (*many, *one)]
-    return (*many, *one), _Network(n, padded, network.phases, *at[:4], carries, at[4], int(few), *at[5:])
+    held = tables.itemsize if tables.size else 0
+    return (*many, *one), _Network(n, padded, network.phases, *at[:4], carries, at[4], held, *at[5:])

@@ -1,9 +1,6 @@
 /* A network that drives itself, as many states at once or one alone move through it. Behind a generated head, which
    defines `lane`, an integer that holds every value of a timestep. */
 
-typedef lane vec __attribute__((vector_size(64)));
-#define PER (64 / (int64_t)sizeof(lane)) /* lanes of a vector */
-
 #if defined(__AVX512F__)
 #define PLANE 64 /* bytes: those of a register */
 #elif defined(__AVX2__)
@@ -41,9 +38,10 @@ typedef struct {
     const uint64_t *begins;   /* [P, N, CURRENT]: planes of what a neuron receives from nobody */
     const uint64_t *theta_planes, *reset_planes; /* [N, THETA] */
     int64_t carries;          /* the most of a neuron's sum */
-    /* for one; arrays over neurons are padded with neurons that never fire, to whole vectors */
-    const lane *columns;      /* [N, padded], row j holds what j sends; or, where `fours`, */
-    int64_t fours;            /* [padded / 4, 16, padded]: what four neurons send, by which of them fire */
+    /* for one */
+    const void *tables;       /* [padded / T, N / 4, 16, T]: what every four neurons send to T, a vector, by which fire */
+    int64_t tables_hold;      /* bytes of a sum there: 1 or those of a lane; 0: there are no tables, but */
+    const lane *columns;      /* [N, padded], row j holds what j sends */
     const lane *drive;        /* [P, padded] */
     const lane *theta, *reset;
 } network;

@@ -59,7 +59,20 @@ def senders(weights: Ints, planes: int) -> tuple[NDArray[np.uint32], int, Ints]:
     return np.concatenate(made), most, np.where(weights < 0, sizes, 0).sum(1)
 
 
-def four_by_four(columns: Ints) -> Ints:
-    """What four neurons send, by the 16 ways in which they fire: [N, N] to [N / 4, 16, N]."""
+def tables_of_four(weights: Ints, padded: int, lane: Any, vector: int) -> NDArray[Any]:
+    """What every four neurons send to a vector of neurons, by the 16 ways in which they fire, as step.c reads it.
+
+    Numbers are bytes where all sums of weights fit, else lanes.
+
+    Args:
+        vector: its bytes.
+    """
+    n = len(weights)
+    sums = (np.minimum(weights, 0).sum(1), np.maximum(weights, 0).sum(1))
+    kind = np.int8 if min(sums[0]) >= -128 and max(sums[1]) <= 127 else lane
+    columns = np.zeros((-(-n // 16) * 16, padded), np.int64)
+    columns[:n, :n] = weights.T
     fires = np.arange(16)[:, None] >> np.arange(4) & 1
-    return fires @ columns.reshape(len(columns) // 4, 4, -1)
+    entries = fires @ columns.reshape(-1, 4, padded)
+    tiles = entries.reshape(*entries.shape[:2], -1, vector // np.dtype(kind).itemsize)
+    return np.ascontiguousarray(tiles.transpose(2, 0, 1, 3), kind)
