@@ -33,4 +33,4 @@ def advance(network: Map, states: Ints, steps: int, phase: int = 0, *, threads: 
         return flat.reshape(u.shape)
     for t in range(steps):
         u = network.step(u, phase + t)
-    return u
+    return u if steps > 0 else u.copy()

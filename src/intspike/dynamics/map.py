@@ -106,25 +106,31 @@ class Map(ABC):
 
     def random_states(self, count: int, seed: int = 0) -> Ints:
         """States drawn uniformly from all there are, [count, width]."""
-        drawn = np.random.default_rng(seed)
-        low, high = int(self.lows[0]), int(self.highs[0])
-        if (self.lows == low).all() and (self.highs == high).all():
-            made = drawn.integers(low, high, (count, self.width), endpoint=True)
-        else:
-            made = drawn.integers(self.lows, self.highs, (count, self.width), endpoint=True)
+        low, high = self._ends or (self.lows, self.highs)
+        made = np.random.default_rng(seed).integers(low, high, (count, self.width), endpoint=True)
         return self.completed(made)
 
+    @cached_property
+    def _ends(self) -> tuple[int, int] | None:
+        """The least and the greatest value of every integer where all have the same."""
+        low, high = int(self.lows[0]), int(self.highs[0])
+        return (low, high) if (self.lows == low).all() and (self.highs == high).all() else None
+
     def checked(self, state: ArrayLike) -> Ints:
-        """States [..., width] as int64.
+        """States [..., width] as int64; the array itself where it is that.
 
         Raises:
             BadInput: another shape, or a value that is no code.
         """
-        u = integers("a state", state)
+        u = integers("a state", state, copy=False)
         if u.ndim < 1 or u.shape[-1] != self.width:
             raise BadInput(f"a state must be [..., {self.width}], not {list(u.shape)}")
-        flat = u.reshape(-1, self.width)
-        if (flat < self.lows).any() or (flat > self.highs).any():
+        ends = self._ends
+        if ends is None:
+            outside = bool((u < self.lows).any() or (u > self.highs).any())
+        else:
+            outside = int(u.min()) < ends[0] or int(u.max()) > ends[1]
+        if outside:
             raise BadInput(
                 f"a state must hold codes {int(self.lows.min())}..{int(self.highs.max())}, not "
                 f"{int(u.min())}..{int(u.max())}"
@@ -166,8 +172,8 @@ class Run:
     spikes: NDArray[np.uint8]
 
 
-def integers(name: str, x: ArrayLike) -> Ints:
-    """A copy as int64.
+def integers(name: str, x: ArrayLike, *, copy: bool = True) -> Ints:
+    """An array as int64, a copy unless it may be the array itself.
 
     Raises:
         BadInput: something else, or nothing.
@@ -175,7 +181,7 @@ def integers(name: str, x: ArrayLike) -> Ints:
     a = np.asarray(x)
     if a.dtype.kind not in "iub" or a.size == 0:
         raise BadInput(f"{name} must be integers, at least one, not {shown(a)}")
-    return a.astype(np.int64)
+    return a.astype(np.int64, copy=copy)
 
 
 def shown(a: NDArray[Any]) -> str:

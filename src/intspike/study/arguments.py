@@ -24,8 +24,9 @@ RunTimesteps = Annotated[
 FixedTimesteps = Annotated[int, Option(help="timesteps T")]
 CheckpointModel = Annotated[str | None, Option(help=f"of a checkpoint: {NETWORK}")]
 Timed = Annotated[bool, Option("--timed", help="every timestep brings another frame")]
-WeightBits = Annotated[int, Option(help="of weights, 1..8")]
-StateBits = Annotated[int, Option(help="of membrane potentials, 1..8")]
+BITS = "4-2 of weights and states, 4 of both, or fp32"
+Bits = Annotated[str, Option(help=BITS)]
+CodeBits = Annotated[str, Option(help="4-2 of weights and states, 4 of both")]
 Codec = Annotated[str, Option(help="states are stored after-reset or before-reset")]
 
 # what it writes
@@ -50,7 +51,7 @@ Augment = Annotated[
 
 # studies
 Seeds = Annotated[int, Option(help="how many, from 0")]
-Bits = Annotated[str, Option(help="fp32 and numbers of bits of weights and states")]
+SeveralBits = Annotated[str, Option(help="4 of weights and states, fp32, with commas")]
 Data = Annotated[str | None, Option(help=f"{DATASET}; a path alone is that of --dataset")]
 Model = Annotated[str | None, Option(help=f"{NETWORK} (default: the data set's)")]
 OwnModel = Annotated[str | None, Option(help="your own, module:function (default: the data set's)")]

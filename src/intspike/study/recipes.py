@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from ..errors import BadInput, did_you_mean
 from . import arguments
+from .bits import words as bits_words
 from .terminal import drawn, need_torch, numbers, under_bars
 
 console = Console()
@@ -86,7 +87,7 @@ def mnist(
     train_timesteps: Annotated[str, typer.Option(help="of which each training batch draws one")] = "1,2,4",
     batch_size: arguments.BatchSize = 50,
     subset: arguments.Subset = None,
-    bits: arguments.Bits = "fp32,8,4,2",
+    bits: arguments.SeveralBits = "fp32,8,4,2",
     encode: Annotated[str, typer.Option(help="direct, rate or latency")] = "direct",
     data: Annotated[str | None, typer.Option(help="folder or file of MNIST: idx, idx.gz or npz")] = None,
     jobs: arguments.Jobs = 1,
@@ -107,7 +108,7 @@ def mnist(
 
     options = Options(
         epochs, seeds, numbers(timesteps, "timesteps", int), numbers(train_timesteps, "train-timesteps", int),
-        batch_size, subset, data, quick, encode, tuple(bits.split(",")),
+        batch_size, subset, data, quick, encode, bits_words(bits),
     )  # fmt: skip
     found = under_bars(
         lambda watch: run(options, out, tables=tables, jobs=jobs, force=force, wait=wait, watch=watch)

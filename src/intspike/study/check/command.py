@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from .. import arguments
+from ..bits import config_of, parse_codes
 from ..terminal import drawn, need_torch, numbers, print_object
 
 console = Console()
@@ -20,8 +21,7 @@ def check(
         typer.Argument(help=f"{arguments.NETWORK}; or a NIR file"),
     ],
     input_shape: Annotated[str, typer.Option(help="of one frame: 1,28,28 or 700")] = "1,28,28",
-    weight_bits: arguments.WeightBits = 4,
-    state_bits: arguments.StateBits = 4,
+    bits: arguments.CodeBits = "4",
     codec: arguments.Codec = "after-reset",
     rate: Annotated[float, typer.Option(help="assumed spikes per neuron and timestep")] = 0.1,
     timesteps: Annotated[int, typer.Option(help="assumed T")] = 25,
@@ -31,7 +31,7 @@ def check(
 ) -> None:
     """Before training: what of a model will lower and what is refused, proved widths, memory, operations.
 
-    intspike check my_module:build --input-shape 3,32,32 --weight-bits 2 --state-bits 2
+    intspike check my_module:build --input-shape 3,32,32 --bits 2
 
     Of a NIR file: what it says, and what it leaves open.
 
@@ -44,22 +44,15 @@ def check(
         explain(Path(model), as_json, out)
         return
     from ...errors import BadInput, NotLowerable
-    from ...quant import QuantConfig, ThresholdCentred, weight_of
     from ..folder import clear_disk_errors, write_json
     from .check import check as checked
     from .tables import tables
     from .which import model_of
 
-    if codec not in ("after-reset", "before-reset"):
-        raise BadInput(f"--codec must be after-reset or before-reset, not {codec!r}")
-    for name, bits in (("weight-bits", weight_bits), ("state-bits", state_bits)):
-        if not 1 <= bits <= 8:
-            raise BadInput(f"--{name} must be in 1..8, not {bits}")
+    config = config_of(parse_codes(bits), codec)
     shape = numbers(input_shape, "input-shape", int, "1,28,28")
     if len(shape) not in (1, 3) or min(shape) < 1:
         raise BadInput(f"--input-shape must be C,H,W or N, such as 1,28,28 or 700, not {input_shape!r}")
-    stores = "after reset" if codec == "after-reset" else "before reset"
-    config = QuantConfig(weight_of(weight_bits), ThresholdCentred(state_bits, stores))
     found = checked(model_of(model, shape), config, shape, rate=rate, timesteps=timesteps, timed=timed)
     if out is not None:
         with clear_disk_errors(out, keeps=False):

@@ -20,7 +20,6 @@ from ...lower import lower
 from ...lower.drift import connections, evaluated
 from ...measure.membranes import MembraneCounts
 from ...nn import Network, quantize
-from ...quant import QuantConfig, ThresholdCentred, weight_of
 from ...train.checkpoint import said
 from ...train.fingerprint import quantizers
 from ..custom import check_fits, is_function, user_model
@@ -66,15 +65,16 @@ def network_runner(
     """The network of a checkpoint.
 
     Args:
-        bits, codec: it was quantized to, such as 4-4; None: the model says.
+        bits, codec: it was quantized to, as `parse_bits` takes them; None: the model says.
 
     Raises:
         BadData: the file is damaged, or holds the parameters of another network.
         BadInput: there is no such model, it does not fit the data, or it was trained with other quantizers.
     """
     net = built(model, dataset)
-    if bits is not None:
-        net = quantize(net, config_of(bits, codec))
+    given = None if bits is None else parse_bits(bits)
+    if given is not None:
+        net = quantize(net, config_of(given, codec))
     load_parameters(net, path, model)
     record = said(path)
     _check_quantizers(net, path, record.get("quantizers"))
@@ -128,23 +128,6 @@ def load_parameters(net: Network, path: Path, model: str) -> None:
             f"{path} must hold the parameters of {model}, but does not fit: {why}; give the model it was trained as, "
             "or its stored program (.intspike)"
         ) from e
-
-
-def config_of(bits: str, codec: str = AFTER) -> QuantConfig:
-    """What `--bits W-U` means: weights of W bits, threshold-centred membrane potentials of U bits, stored as `codec`.
-
-    Raises:
-        BadInput: anything else.
-    """
-    weights, _, states = bits.partition("-")
-    if not all(b in tuple("12345678") for b in (weights, states)):
-        raise BadInput(
-            f"--bits must be fp32, or bits of weights and membrane potentials in 1..8 such as 4-4, not {bits!r}"
-        )
-    if codec not in (AFTER, BEFORE):
-        raise BadInput(f"--codec must be {AFTER} or {BEFORE}, not {codec!r}")
-    stores = "after reset" if codec == AFTER else "before reset"
-    return QuantConfig(weight_of(int(weights)), ThresholdCentred(int(states), stores))
 
 
 def built(model: str, dataset: Dataset) -> Network:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from .. import arguments
+from ..bits import numbers_alike
 from ..terminal import drawn, need_torch, print_object, under_bars
 
 app = typer.Typer(no_args_is_help=True, help="Dynamics of integer networks: regimes, orbits, attractors.")
@@ -106,7 +107,7 @@ def trained(
     neurons: Annotated[
         str, typer.Option(help="of the recurrent layer: LIF, CubaLIF, AdaptiveLIF")
     ] = "LIF,CubaLIF,AdaptiveLIF",
-    bits: Annotated[str, typer.Option(help="of weights and of every state, numbers with commas")] = "8,4",
+    bits: Annotated[str, typer.Option(help="4 of weights and of every state, with commas")] = "8,4",
     hidden: Annotated[int, typer.Option(help="recurrent neurons")] = 50,
     samples: Annotated[int, typer.Option(help="of the training split")] = 1000,
     epochs: Annotated[int, typer.Option(help="in full precision")] = 8,
@@ -125,12 +126,11 @@ def trained(
     intspike dynamics trained --neurons LIF,CubaLIF --bits 8,4 --seeds 5
     """
     need_torch()
-    from ..terminal import numbers
     from .trained import Options, run
     from .trained_report import table
 
     options = Options(
-        tuple(neurons.split(",")), numbers(bits, "bits", int), hidden, samples, epochs, coded_epochs, stimuli, steps,
+        tuple(neurons.split(",")), numbers_alike(bits, low=2), hidden, samples, epochs, coded_epochs, stimuli, steps,
         budget, seeds,
     )  # fmt: skip
     rows = under_bars(lambda watch: run(options, out, watch))

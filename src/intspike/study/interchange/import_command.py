@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ...errors import BadInput
 from .. import arguments
+from ..bits import config_of, parse_codes
 from ..terminal import drawn, need_torch, print_object
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ def import_(
     discretisation: Annotated[str, typer.Option(help="euler (1 - dt/tau) or exact (exp(-dt/tau))")] = "euler",
     scale: Annotated[float, typer.Option(help="real value of one input code")] = 1.0,
     high: Annotated[int, typer.Option(help="largest input code")] = 255,
-    weight_bits: arguments.WeightBits = 4,
-    state_bits: arguments.StateBits = 4,
+    bits: arguments.CodeBits = "4",
     codec: arguments.Codec = "after-reset",
     out: arguments.Folder = Path("imported"),
     force: arguments.Force = False,
@@ -42,7 +42,7 @@ def import_(
 
     A file that intspike wrote holds its integer program, which comes back bit by bit; --timestep is not needed then.
 
-    intspike import model.nir --timestep 1e-3 --reset subtract --weight-bits 8
+    intspike import model.nir --timestep 1e-3 --reset subtract --bits 8-4
     """
     need_torch()
     from ...interop.nir_file import read
@@ -62,7 +62,7 @@ def import_(
             )
         asked = _asked(reset, reset_order, comparison, discretisation)
         program, record, shown = _lowered(
-            graph, record, timestep, asked, scale, high, weight_bits, state_bits, codec
+            graph, record, timestep, asked, scale, high, config_of(parse_codes(bits), codec)
         )
     record["content_hash"] = content_hash(program)
     with clear_disk_errors(out):
@@ -114,24 +114,14 @@ def _lowered(
     asked: dict[str, Any],
     scale: float,
     high: int,
-    weight_bits: int,
-    state_bits: int,
-    codec: str,
+    config: Any,
 ) -> tuple[Any, dict[str, Any], list[Table]]:
     """The graph as a quantized program, what is recorded, and the tables of it."""
     from ...interop import from_nir
     from ...lower import lower_with_report
     from ...nn import quantize
-    from ...quant import QuantConfig, ThresholdCentred, weight_of
 
-    if codec not in ("after-reset", "before-reset"):
-        raise BadInput(f"--codec must be after-reset or before-reset, not {codec!r}")
-    for name, bits in (("weight-bits", weight_bits), ("state-bits", state_bits)):
-        if not 1 <= bits <= 8:
-            raise BadInput(f"--{name} must be in 1..8, not {bits}")
     imported = from_nir(graph, timestep, scale=scale, high=high, **asked)
-    stores = "after reset" if codec == "after-reset" else "before reset"
-    config = QuantConfig(weight_of(weight_bits), ThresholdCentred(state_bits, stores))
     net = quantize(imported.network, config).eval()
     program, report = lower_with_report(net, input_shape=imported.input_shape)
     record |= {"source": imported.source, "choices": imported.rows(), "lowering": report.to_dict()}

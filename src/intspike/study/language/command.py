@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from .. import arguments
+from ..bits import alike_codes
 from ..terminal import need_torch, print_object, under_bars
 
 console = Console()
@@ -22,7 +23,7 @@ def tiny_language(
     width: Annotated[int, typer.Option(help="channels between blocks")] = 128,
     layers: Annotated[int, typer.Option(help="blocks of token mixing and MLP")] = 2,
     spikes: Annotated[int, typer.Option(help="D: the largest output of its neurons")] = 4,
-    bits: Annotated[int, typer.Option(help="of weights and states")] = 4,
+    bits: Annotated[str, typer.Option(help="4 of weights and states")] = "4",
     batch_size: Annotated[int, typer.Option(help="windows per training step")] = 32,
     characters: Annotated[int | None, typer.Option(help="of the text that are used (default: all)")] = None,
     data: Annotated[Path | None, typer.Option(help="a plain text file (default: the embedded text)")] = None,
@@ -38,7 +39,7 @@ def tiny_language(
     from .recipe import Options, run
 
     options = Options(
-        epochs, seed, context, width, layers, spikes, bits, batch_size, characters,
+        epochs, seed, context, width, layers, spikes, alike_codes(bits), batch_size, characters,
         str(data.resolve()) if data else None, quick,
     )  # fmt: skip
     summary = under_bars(
@@ -46,9 +47,7 @@ def tiny_language(
         stopped="the same command resumes from the last finished step",
     )
     console.print(f"integers: {summary['bits_per_token']['integers']:.3f} bits a character", highlight=False)
-    console.print(
-        f"Text from it: intspike generate {out / 'model.intspike'} --prompt First", soft_wrap=True
-    )
+    console.print(f"Text from it: intspike generate {out / 'model.intspike'} --prompt First", soft_wrap=True)
 
 
 def generate(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import arguments
+from ..bits import words
 from ..terminal import need_torch, run_shown
 
 
@@ -27,7 +28,7 @@ def neurons(
     timesteps: Annotated[
         int | None, typer.Option(help="T of integer neurons (default: 1 for images, else the network's)")
     ] = None,
-    bits: arguments.Bits = "fp32,4",
+    bits: arguments.SeveralBits = "fp32,4",
     beta: Annotated[
         float | None, typer.Option(help="leak that neurons start from (default: 0.5, of language 0.9)")
     ] = None,
@@ -75,7 +76,7 @@ def neurons(
     dataset, data = arguments.data_of(dataset, data)
     given: dict[str, Any] = {
         "dataset": dataset, "model": model, "neurons": tuple(neurons.split(",")), "spikes": spikes,
-        "timesteps": timesteps, "bits": tuple(bits.split(",")), "beta": beta, "seeds": seeds, "epochs": epochs,
+        "timesteps": timesteps, "bits": words(bits), "beta": beta, "seeds": seeds, "epochs": epochs,
         "subset": subset, "batch_size": batch_size, "learning_rate": learning_rate,
         "quantized_learning_rate": quantized_learning_rate, "augment": augment, "baselines": baselines, "data": data,
     }  # fmt: skip

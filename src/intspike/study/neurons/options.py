@@ -8,10 +8,9 @@ from typing import Any
 from ...errors import BadInput
 from .. import custom
 from ..asked import check_training, check_words, command_line, kept
+from ..bits import FULL, alike, parse_list
 from ..models import CONTEXT, LANGUAGE, Where, build, find, is_augmented, names_of, split_for, timesteps_of
 from .cells import BASELINES, KINDS, NeuronCell, grid
-
-FULL = "fp32"
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Options:
         spikes: D of integer neurons.
         timesteps: T of integer neurons; None: 1 for static samples, else the network's own. Neurons that send one spike
             get T times D for static samples, so that all have as many substeps.
-        bits: "fp32", or a number of weight and state bits.
+        bits: as `parse_list` takes them; weights and states have as many.
         beta: leak that neurons start from; None: 0.5, and 0.9 where they must remember a text.
         baselines: whether `cells.BASELINES` of the data set are trained, too.
         (the others are those of cells.NeuronCell)
@@ -50,13 +49,18 @@ class Options:
     def __post_init__(self) -> None:
         check_training(self)
         check_words("neurons", self.neurons, tuple(KINDS))
-        check_words("bits", self.bits, (FULL, *map(str, range(1, 9))))
+        assert self.widths  # which checks the bits
         if self.dataset == LANGUAGE and custom.is_function(self.data):
             raise BadInput(
                 f"--data of {LANGUAGE} must be a plain text file, not {self.data}; write its text to a file"
             )
         if self.beta is not None and not 0 <= self.beta <= 1:
             raise BadInput(f"--beta must be a number in 0..1, not {self.beta:g}")
+
+    @property
+    def widths(self) -> tuple[int | None, ...]:
+        """Bits of weights and states, which are equal here; None is full precision."""
+        return alike(parse_list(",".join(self.bits)))
 
     def where(self) -> Where:
         """Where samples and model are found."""
@@ -103,12 +107,11 @@ def cells_of(options: Options) -> tuple[list[NeuronCell], Where]:
         subset=options.subset,
         augmented=is_augmented(where, options.augment),
     )
-    bits = [None if b == FULL else int(b) for b in options.bits]
     ordinary = integer if dataset.train.timed else integer * options.spikes
     neurons = options.neurons
     if base.language and "LIF" in neurons:  # leaks of a text's memory are learned, so both are one
         neurons = tuple(n for n in neurons if n != "PLIF")
     baselines = BASELINES.get(base.dataset, {}) if options.baselines else {}
     return grid(
-        base, options.seeds, neurons, bits, options.quantized_learning_rate, ordinary, baselines
+        base, options.seeds, neurons, options.widths, options.quantized_learning_rate, ordinary, baselines
     ), where

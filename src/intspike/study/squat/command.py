@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from .. import arguments
-from ..terminal import need_torch, numbers, run_shown
+from ..bits import numbers_alike, parse_list
+from ..terminal import need_torch, run_shown
 
 
 def squat(
@@ -21,9 +22,10 @@ def squat(
     ] = "fashion-mnist",
     seeds: arguments.Seeds = 3,
     epochs: arguments.Epochs = 4,
-    bits: Annotated[str, typer.Option(help="of weights and states, 1..8")] = "8,4,2",
+    bits: Annotated[str, typer.Option(help="4 of weights and states, with commas")] = "8,4,2",
     pairs: Annotated[
-        str | None, typer.Option(help="weight-state bits in place of the grid: 3-5,2-1 or 1,2,4x1,2,3")
+        str | None,
+        typer.Option(help="in place of the grid, 3-5 of weights and states, with commas, or 1,2,4x1,2,3"),
     ] = None,
     ranges: Annotated[
         str | None,
@@ -73,14 +75,13 @@ def squat(
     from ..asked import options_of
     from .clipping import parse_ranges
     from .options import Options
-    from .pairs import parse_pairs
     from .study import run
 
     gates = parse_gates(max_emd, max_newly_dead, max_paired)
     dataset, data = arguments.data_of(dataset, data)
     given: dict[str, Any] = {
-        "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": numbers(bits, "bits", int),
-        "pairs": () if pairs is None else parse_pairs(pairs),
+        "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": numbers_alike(bits, repair="; pairs of different bits are --pairs"),
+        "pairs": () if pairs is None else parse_list(pairs, "pairs", full=False),
         "ranges": () if ranges is None else parse_ranges(ranges), "codec": codec, "weights": weights,
         "gradient": gradient, "subset": subset, "folds": folds, "timesteps": timesteps,
         "test_timesteps": test_timesteps, "batch_size": batch_size, "learning_rate": learning_rate,

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import product
 
 from ...errors import BadInput
 from ...measure import Interval, paired_interval
+from ..bits import Bits
 from ..report.content import Table
 from ..report.style import Figure, Panel, axis, colour, layout, note, plain, size, text
 from ..rows import interval_text
 from .cells import TRAINED_TWICE, Scheme, Setting, SquatCell, grid, weights_of
 from .rows import Row, full_precision
 
-Pairs = tuple[tuple[int, int], ...]
+Pairs = tuple[Bits, ...]
 SCHEMES: tuple[Scheme, ...] = ("qat", "ptq")
 MEMORYLESS = "none (control)"
-
-
-def parse_pairs(words: str) -> Pairs:
-    """Pairs of weight bits and state bits: "3-5,2-1", or "1,2,4x1,2,3" for all of both lists.
-
-    Raises:
-        BadInput: anything else, bits outside 1..8, or a pair given twice.
-    """
-    try:
-        if "x" in words:
-            weights, states = ([int(b) for b in side.split(",")] for side in words.split("x"))
-            made = tuple(product(weights, states))
-        else:
-            made = tuple((int(w), int(u)) for w, u in (pair.split("-") for pair in words.split(",")))
-    except ValueError:
-        raise BadInput(
-            f"--pairs must be WEIGHT-STATE bits such as 3-5,2-1, or lists such as 1,2,4x1,2,3, not {words!r}"
-        ) from None
-    check_pairs(made)
-    return made
 
 
 def check_pairs(pairs: Pairs) -> None:

@@ -17,9 +17,7 @@ console = Console()
 def train(
     model: Annotated[str, typer.Option(help=arguments.NETWORK)],
     data: arguments.DataSet = "fashion-mnist",
-    bits: Annotated[
-        str, typer.Option(help="of weights and membrane potentials, such as 4-4; fp32: none")
-    ] = "4-4",
+    bits: arguments.Bits = "4-4",
     codec: arguments.Codec = "after-reset",
     start: Annotated[
         Path | None, typer.Option(help="checkpoint in full precision to go on from, not trained again")
@@ -69,7 +67,7 @@ def train(
     for name in ("full-precision", "quantized"):
         if name in record and record[name]["test"] is not None:
             console.print(f"{name}: {record[name]['test']['value']:.2%} of test samples", highlight=False)
-    written = training.FULL if bits == "fp32" else f"{training.QUANTIZED}, {training.PROGRAM}"
+    written = training.FULL if options.config is None else f"{training.QUANTIZED}, {training.PROGRAM}"
     console.print(f"{out} holds {written} and {training.RECORD}", soft_wrap=True)
 
 
@@ -77,7 +75,7 @@ def evaluate(
     network: arguments.Network,
     data: arguments.DataSet = "fashion-mnist",
     model: arguments.CheckpointModel = None,
-    bits: Annotated[str | None, typer.Option(help="a checkpoint was quantized to, such as 4-4")] = None,
+    bits: Annotated[str | None, typer.Option(help=f"a checkpoint was quantized to: {arguments.BITS}")] = None,
     codec: Annotated[
         str | None, typer.Option(help="of a checkpoint: after-reset (default) or before-reset")
     ] = None,

@@ -22,7 +22,8 @@ from ...train.checkpoint import OTHER
 from ...train.history import history_to_dict
 from ...train.launch import PRECISIONS
 from ..asked import check_training
-from ..compare.network import AFTER, BEFORE, built, config_of, load_parameters
+from ..bits import AFTER, BEFORE, config_of, parse_bits, word_of
+from ..compare.network import built, load_parameters
 from ..custom import check_fits
 from ..folder import clear_disk_errors, write_json
 from ..samples import read_data
@@ -43,7 +44,7 @@ class Options:
     Attributes:
         model: a model of intspike, or module:function.
         data: as `read_data` takes it.
-        bits: "fp32", or bits of weights and membrane potentials such as "4-4".
+        bits: of weights and membrane potentials, as `parse_bits` takes them.
         start: checkpoint of the network in full precision from which quantized training starts; None: it is trained.
         epochs: of each training.
         timesteps: T; None: the data set's, 25 where it is static.
@@ -70,10 +71,15 @@ class Options:
             raise BadInput(f"--devices must be at least 1, not {self.devices}")
         if self.precision not in PRECISIONS:
             raise BadInput(f"--precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
-        if self.bits != "fp32":
-            config_of(self.bits, self.codec)
-        elif self.start is not None:
+        object.__setattr__(self, "bits", word_of(parse_bits(self.bits)))  # one spelling in train.json
+        if self.config is None and self.start is not None:
             raise BadInput("--start is the network that quantized training starts from, but --bits is fp32")
+
+    @property
+    def config(self) -> QuantConfig | None:
+        """How the network is quantized; None: it is not."""
+        bits = parse_bits(self.bits)
+        return None if bits is None else config_of(bits, self.codec)
 
 
 def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None = None) -> dict[str, Any]:
@@ -90,8 +96,9 @@ def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None
     torch.manual_seed(options.seed)
     net = built(options.model, dataset)
     check_fits(net, dataset, options.model)
-    if options.bits != "fp32":
-        _check_quantizes(net, options)
+    config = options.config
+    if config is not None:
+        _check_quantizes(net, options, config)
     with clear_disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         if force:
@@ -108,8 +115,8 @@ def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None
             net = _fit(net, dataset, options, timesteps, out / FULL, told, record)
         else:
             load_parameters(net, options.start, options.model)
-        if options.bits != "fp32":
-            few = quantize(net, config_of(options.bits, options.codec))
+        if config is not None:
+            few = quantize(net, config)
             few = _fit(few, dataset, options, timesteps, out / QUANTIZED, told, record)
             _store(few, dataset, timesteps, out / PROGRAM, record)
         write_json(out / RECORD, record)
@@ -126,14 +133,16 @@ def _check_devices(options: Options, samples: int) -> None:
         )
 
 
-def _check_quantizes(net: Network, options: Options) -> None:
+def _check_quantizes(net: Network, options: Options, config: QuantConfig) -> None:
     """Refuse before hours of training what could not be quantized after them."""
     try:
-        quantize(net, config_of(options.bits, options.codec))
+        quantize(net, config)
     except BadInput as e:
         other = BEFORE if options.codec == AFTER else AFTER
+        turned = replace(options, codec=other).config
+        assert turned is not None
         try:
-            quantize(net, config_of(options.bits, other))
+            quantize(net, turned)
         except BadInput:
             other = ""
         repair = f": --codec {other}" if other else ""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import arguments
+from ..bits import words
 from ..terminal import need_torch, numbers, run_shown
 
 
@@ -22,7 +23,7 @@ def timesteps(
     train_timesteps: Annotated[
         str | None, typer.Option(help="each T of the trainings (default: all that are tested)")
     ] = None,
-    bits: arguments.Bits = "fp32,8,4,2",
+    bits: arguments.SeveralBits = "fp32,8,4,2",
     seeds: arguments.Seeds = 3,
     epochs: arguments.Epochs = 4,
     within: Annotated[float, typer.Option(help="points below the best that saturation allows")] = 1.0,
@@ -64,7 +65,7 @@ def timesteps(
     dataset, data = arguments.data_of(dataset, data)
     given: dict[str, Any] = {
         "dataset": dataset, "model": model, "timesteps": numbers(timesteps, "timesteps", int),
-        "train": tuple(train.split(",")), "bits": tuple(bits.split(",")), "seeds": seeds, "epochs": epochs,
+        "train": tuple(train.split(",")), "bits": words(bits), "seeds": seeds, "epochs": epochs,
         "within": within, "exit": exit, "ann": ann, "subset": subset, "batch_size": batch_size,
         "learning_rate": learning_rate, "quantized_learning_rate": quantized_learning_rate, "augment": augment,
         "data": data, "encode": encode,

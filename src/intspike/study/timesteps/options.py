@@ -9,11 +9,10 @@ from typing import Any
 from ...errors import BadInput, did_you_mean
 from .. import custom
 from ..asked import check_training, check_words, command_line, kept
+from ..bits import FULL, alike, parse_list
 from ..encodings import ENCODINGS, encoded
 from ..models import Where, build, find, is_augmented, names_of, split_for
 from .cells import TRAININGS, TimestepCell, grid
-
-FULL = "fp32"
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Options:
         dataset, model: registered names; model may be module:function.
         timesteps: each T, increasing.
         train: of "per-T", "fixed-T" and "random-T".
-        bits: "fp32", or a number of weight and state bits.
+        bits: as `parse_list` takes them; weights and states have as many.
         within: points below the best accuracy that the saturation point and the recommendation allow.
         exit: points of accuracy that early exit may lose, on validation samples.
         ann: also train artificial networks of the same layers, in full precision and at the same bits.
@@ -67,7 +66,7 @@ class Options:
                 f"not {','.join(map(str, learned)) or 'none'}"
             )
         check_words("train", self.train, TRAININGS)
-        check_words("bits", self.bits, (FULL, *map(str, range(1, 9))))
+        assert self.widths  # which checks the bits
         if self.encode not in ENCODINGS:
             raise BadInput(f"--encode has no {self.encode!r}; {did_you_mean(self.encode, ENCODINGS)}")
         if self.encode != "direct" and self.augment:
@@ -77,6 +76,11 @@ class Options:
         for name, points in (("within", self.within), ("exit", self.exit)):
             if not 0 <= points <= 100:
                 raise BadInput(f"--{name} must be points of accuracy in 0..100, not {points:g}")
+
+    @property
+    def widths(self) -> tuple[int | None, ...]:
+        """Bits of weights and states, which are equal here; None is full precision."""
+        return alike(parse_list(",".join(self.bits)))
 
     def where(self) -> Where:
         """Where samples and model are found."""
@@ -121,12 +125,11 @@ def cells_of(options: Options) -> tuple[list[TimestepCell], Where]:
         augmented=is_augmented(where, options.augment if direct else bool(options.augment)),
         encode=options.encode,
     )
-    bits = [None if b == FULL else int(b) for b in options.bits]
     ann = options.ann and not spikes.train.timed  # frames in time have no artificial rival of one frame
     return grid(
         base,
         options.seeds,
-        bits,
+        options.widths,
         options.train,
         options.quantized_learning_rate,
         ann,
