@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from .. import arguments
-from ..bits import config_of, parse_codes
+from ..bits import config_of, parse_bits
 from ..terminal import drawn, need_torch, numbers, print_object
 
 console = Console()
@@ -49,7 +49,7 @@ def check(
     from .tables import tables
     from .which import model_of
 
-    config = config_of(parse_codes(bits), codec)
+    config = config_of(parse_bits(bits, full=False), codec)
     shape = numbers(input_shape, "input-shape", int, "1,28,28")
     if len(shape) not in (1, 3) or min(shape) < 1:
         raise BadInput(f"--input-shape must be C,H,W or N, such as 1,28,28 or 700, not {input_shape!r}")

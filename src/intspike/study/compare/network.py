@@ -22,6 +22,7 @@ from ...measure.membranes import MembraneCounts
 from ...nn import Network, quantize
 from ...train.checkpoint import said
 from ...train.fingerprint import quantizers
+from ..bits import AFTER, config_of, parse_bits
 from ..custom import check_fits, is_function, user_model
 from ..trained_for import NOTE, noted, trained_timesteps
 from .misfit import misfit

@@ -103,7 +103,8 @@ def runner_of(
     from ..terminal import need_torch
 
     need_torch()
-    from .network import AFTER, network_runner
+    from ..bits import AFTER
+    from .network import network_runner
 
     return network_runner(path, model, dataset, bits, codec or AFTER)
 

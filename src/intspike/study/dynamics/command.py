@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from .. import arguments
-from ..bits import numbers_alike
+from ..bits import alike, parse_list
 from ..terminal import drawn, need_torch, print_object, under_bars
 
 app = typer.Typer(no_args_is_help=True, help="Dynamics of integer networks: regimes, orbits, attractors.")
@@ -130,7 +130,7 @@ def trained(
     from .trained_report import table
 
     options = Options(
-        tuple(neurons.split(",")), numbers_alike(bits, low=2), hidden, samples, epochs, coded_epochs, stimuli, steps,
+        tuple(neurons.split(",")), alike(parse_list(bits, low=2, full=False)), hidden, samples, epochs, coded_epochs, stimuli, steps,
         budget, seeds,
     )  # fmt: skip
     rows = under_bars(lambda watch: run(options, out, watch))

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ...errors import BadInput
 from .. import arguments
-from ..bits import config_of, parse_codes
+from ..bits import config_of, parse_bits
 from ..terminal import drawn, need_torch, print_object
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def import_(
             )
         asked = _asked(reset, reset_order, comparison, discretisation)
         program, record, shown = _lowered(
-            graph, record, timestep, asked, scale, high, config_of(parse_codes(bits), codec)
+            graph, record, timestep, asked, scale, high, config_of(parse_bits(bits, full=False), codec)
         )
     record["content_hash"] = content_hash(program)
     with clear_disk_errors(out):

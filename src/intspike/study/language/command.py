@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from .. import arguments
-from ..bits import alike_codes
+from ..bits import alike, parse_bits
 from ..terminal import need_torch, print_object, under_bars
 
 console = Console()
@@ -39,7 +39,7 @@ def tiny_language(
     from .recipe import Options, run
 
     options = Options(
-        epochs, seed, context, width, layers, spikes, alike_codes(bits), batch_size, characters,
+        epochs, seed, context, width, layers, spikes, alike([parse_bits(bits, full=False)])[0], batch_size, characters,
         str(data.resolve()) if data else None, quick,
     )  # fmt: skip
     summary = under_bars(

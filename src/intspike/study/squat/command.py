@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from .. import arguments
-from ..bits import numbers_alike, parse_list
+from ..bits import alike, parse_list
 from ..terminal import need_torch, run_shown
+
+PAIRS = "; pairs of different bits are --pairs"
 
 
 def squat(
@@ -80,7 +82,7 @@ def squat(
     gates = parse_gates(max_emd, max_newly_dead, max_paired)
     dataset, data = arguments.data_of(dataset, data)
     given: dict[str, Any] = {
-        "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": numbers_alike(bits, repair="; pairs of different bits are --pairs"),
+        "dataset": dataset, "seeds": seeds, "epochs": epochs, "bits": alike(parse_list(bits, full=False), repair=PAIRS),
         "pairs": () if pairs is None else parse_list(pairs, "pairs", full=False),
         "ranges": () if ranges is None else parse_ranges(ranges), "codec": codec, "weights": weights,
         "gradient": gradient, "subset": subset, "folds": folds, "timesteps": timesteps,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ...ir.artifact import save
 from ...lower import lower, verify
 from ...measure import size_bits, wilson
 from ...nn import Network, quantize
+from ...quant import QuantConfig
 from ...train.checkpoint import OTHER
 from ...train.history import history_to_dict
 from ...train.launch import PRECISIONS
