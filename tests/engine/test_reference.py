@@ -65,7 +65,7 @@ FIELDS: dict[str, list[Any]] = {
     "compare": [">=", ">"],
     "spikes": [1, 3],
     "refractory": [0, 2],
-    "neuron": ["IF", "LIF"],
+    "neuron": ["IF", "LIF", "CubaLIF", "AdaptiveLIF"],
     "leak": [Carry(), Carry("nearest"), Shift(), Dyadic(4)],
     "leak_on": ["state", "sum"],
     "reset_order": ["before leak", "after leak"],
@@ -93,6 +93,7 @@ def test_every_combination_of_fields_is_the_contract(stores: str, codec: str, re
             "none": stores == "after reset" and fields["reset"] == "none",
             "wrap": codec == "table" and fields["overflow"] == "wrap",
             "later": fields["refractory"] != refractory,
+            "adapts": stores == "after reset" and fields["neuron"] == "AdaptiveLIF",
         }
         if any(known.values()):  # no such combination, or the same as another
             continue
@@ -108,6 +109,7 @@ def test_every_combination_of_fields_is_the_contract(stores: str, codec: str, re
             codes, last = step.codes, step.spike
             assert (last, codes["u"]) == (one.timestep(total), one.code), (t, r)
             assert codes.get("r", 0) == one.waits
+            assert all(codes[state] == other.code for state, other in one.others.items())
         tried += 1
     assert tried >= 72
 
