@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from collections import defaultdict
+from pathlib import Path
 
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from intspike.cli import app
+from intspike.errors import BadInput
 from test_docs import application, check_command, leaves
 
 COMMANDS = dict(leaves(application()))
@@ -17,8 +22,8 @@ OWN = {
     "--batch-size", "--beta", "--bits", "--budget", "--codec", "--data", "--dataset", "--density", "--drive",
     "--encode", "--epochs", "--exit", "--gradient", "--leak-shift", "--learning-rate", "--loss", "--model",
     "--neurons", "--out", "--quick", "--reset", "--samples", "--seed", "--seeds", "--spikes", "--start",
-    "--state-bits", "--states", "--steps", "--threshold", "--timed", "--timestep", "--timesteps",
-    "--train-timesteps", "--weight-bits", "--weights",
+    "--states", "--steps", "--threshold", "--timed", "--timestep", "--timesteps",
+    "--train-timesteps", "--state-bits", "--weight-bits", "--weights",
 }  # fmt: skip
 
 
@@ -75,3 +80,50 @@ def test_the_data_of_a_study_are_named_as_elsewhere(
     from intspike.study.arguments import data_of
 
     assert data_of(*given) == want
+
+
+# Commands that ask for bits of weights and membrane potentials: what else they need, and whether fp32 may be asked for.
+BITS = {
+    "train": ("--model x:y", "--bits", True), "evaluate": ("fashion-mnist-w2u2 --model x:y", "--bits", True),
+    "check": ("squat-fmnist", "--bits", False), "import": ("FILE --timestep 1", "--bits", False),
+    "run mnist": ("", "--bits", True), "run tiny-language": ("", "--bits", False),
+    "study timesteps": ("", "--bits", True), "study neurons": ("", "--bits", True),
+    "study squat": ("", "--bits", False), "study squat --seeds 1": ("", "--pairs", False),
+    "dynamics trained": ("", "--bits", False),
+}  # fmt: skip
+OF_ONE_STATE = {"intspike dynamics random", "intspike dynamics robust", "intspike show"}
+
+
+def test_bits_are_asked_for_by_the_same_commands():
+    """--bits is those of weights and membrane potentials, or the command has no weights of few bits."""
+    asking = {path for path, c in COMMANDS.items() if any("--bits" in p.opts for p in c.params)}
+    assert asking == {f"intspike {words}" for words in BITS if "--seeds" not in words} | OF_ONE_STATE
+    for path in asking - OF_ONE_STATE:
+        (option,) = (p for p in COMMANDS[path].params if "--bits" in p.opts)
+        assert re.search(r"\b4(-2)? of weights", option.help), path
+
+
+@pytest.mark.parametrize("words", BITS)
+@pytest.mark.parametrize("bits", ["4_2", "W4", "0", "4-9", "4-", "4/2", "", "fp16"])
+def test_bits_are_refused_in_one_message(
+    words: str, bits: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    more, option, full = BITS[words]
+    needed = more.replace("FILE", nir_file(tmp_path / "x.nir")) if "FILE" in more else more
+    done = CliRunner().invoke(app, [*words.split(), *needed.split(), option, bits])
+    assert isinstance(done.exception, BadInput), done.output
+    said = str(done.exception)
+    least = 2 if words == "dynamics trained" else 1
+    one = "bits of weights and membrane potentials in"
+    assert said.startswith(f"{option} must be {one} {least}..8 such as 4-2, or one number for both")
+    assert ("fp32 for full precision" in said) == full
+    assert said.endswith(f"not {bits!r}")
+
+
+def nir_file(path: Path) -> str:
+    nir = pytest.importorskip("nir")
+    one = np.ones(2)
+    lif = nir.LIF(tau=4 * one, r=one, v_leak=0 * one, v_threshold=one)
+    nir.write(path, nir.NIRGraph.from_list(nir.Linear(np.ones((2, 2))), lif))
+    return str(path)

@@ -67,9 +67,7 @@ def test_the_command_writes_what_it_prints(tmp_path: Path) -> None:
     words = [
         "check",
         "squat-fmnist",
-        "--weight-bits",
-        "2",
-        "--state-bits",
+        "--bits",
         "2",
         "--json",
         "--out",
@@ -126,7 +124,8 @@ def test_a_part_alone_has_no_neurons() -> None:
         (["squat-fmnist", "--rate", "1.5"], "the assumed firing rate must be in 0..1"),
         (["squat-fmnist", "--timesteps", "0"], "timesteps must be at least 1, not 0"),
         (["squat-fmnist", "--codec", "middle"], "--codec must be after-reset or before-reset"),
-        (["squat-fmnist", "--weight-bits", "9"], "--weight-bits must be in 1..8, not 9"),
+        (["squat-fmnist", "--bits", "9"], "--bits must be bits of weights and membrane potentials in 1..8"),
+        (["squat-fmnist", "--bits", "fp32"], "such as 4-2, or one number for both, not 'fp32'"),
     ],
 )
 def test_mistakes_get_one_clear_line(words: list[str], message: str) -> None:

@@ -175,7 +175,7 @@ def test_the_command_prints_json(tmp_path):
         app, ["dynamics", "analyse", str(path), "--json", "--steps", "5", "--out", str(out)]
     )
     assert made.exit_code == 0, made.output
-    assert json.loads(made.output) == json.loads((out / "analysis.json").read_text())
+    assert json.loads(made.stdout) == json.loads((out / "analysis.json").read_text())
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_another_tools_file_is_quantized_with_every_choice_listed(tmp_path: Path
     ("option", "value", "words"),
     [("--reset", "soft", "reset must be"), ("--reset-order", "never", "--reset-order must be"),
      ("--comparison", "eq", "--comparison must be gt or ge"), ("--discretisation", "rk4", "discretisation must be"),
-     ("--weight-bits", "9", "--weight-bits must be"), ("--codec", "x", "--codec must be"),
+     ("--bits", "9", "--bits must be bits of weights"), ("--codec", "x", "--codec must be"),
      ("--timestep", "0", "timestep must be a positive time")],
 )  # fmt: skip
 def test_options_of_an_import(option: str, value: str, words: str, tmp_path: Path):

@@ -260,7 +260,11 @@ def test_unquantized_networks_have_a_form_to_count():
         (["--neurons", "LIF,LIF"], "--neurons must be different words"),
         (["--spikes", "0"], "--spikes must be in 1..15, not 0"),
         (["--timesteps", "0"], "--timesteps must be in 1..1000, not 0"),
-        (["--bits", "fp32,9"], "--bits has no '9'"),
+        (["--bits", "fp32,9"], "--bits must be bits of weights and membrane potentials in 1..8"),
+        (
+            ["--bits", "fp32,4-2"],
+            "--bits must be equal for weights and membrane potentials here, such as 4, not 4-2",
+        ),
         (["--beta", "1.5"], "--beta must be a number in 0..1, not 1.5"),
         (["--dataset", "imagenet"], "the neuron study has no data set 'imagenet'"),
         (["--subset", "1"], "at least 2 validation samples"),

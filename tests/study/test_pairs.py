@@ -9,31 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intspike.errors import BadInput
 from intspike.measure import Interval
 from intspike.study.grid import Finished, cell_hash
 from intspike.study.squat.cells import SquatCell
 from intspike.study.squat.options import Options, cells_of
-from intspike.study.squat.pairs import front, gap, parse_pairs
+from intspike.study.squat.pairs import front, gap
 from intspike.study.squat.rows import Row
 
 SMALL = {"epochs": 1, "subset": 100, "timesteps": 2}
-
-
-@pytest.mark.parametrize(
-    ("words", "pairs"),
-    [("3-5", ((3, 5),)), ("3-5,2-1", ((3, 5), (2, 1))), ("1,2x4,3", ((1, 4), (1, 3), (2, 4), (2, 3)))],
-)
-def test_pairs_are_read(words, pairs):
-    assert parse_pairs(words) == pairs
-
-
-@pytest.mark.parametrize(
-    "words", ["", "3", "3-", "3-5-1", "a-b", "1x", "x2", "0-4", "4-9", "2-2,2-2", "1,1x2"]
-)
-def test_other_words_are_refused(words):
-    with pytest.raises(BadInput, match="--pairs must be"):
-        parse_pairs(words)
 
 
 def test_equal_pairs_are_the_cells_of_the_grid():

@@ -84,7 +84,7 @@ def _inside(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def run(*words: str) -> str:
     result = CliRunner().invoke(app, list(words), catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def answer(*words: str) -> dict[str, Any]:
@@ -254,7 +254,7 @@ def test_the_networks_that_are_named_are_those_that_can_be_built() -> None:
 @pytest.mark.parametrize(
     ("words", "error", "message"),
     [
-        (["train", "--model", "own_steps:build", "--bits", "4"], BadInput, "--bits must be fp32, or bits"),
+        (["train", "--model", "own_steps:build", "--bits", "W4"], BadInput, "--bits must be bits of weights"),
         (["train", "--model", "own_steps:build", "--bits", "fp32", "--start", "x"], BadInput, "--bits is fp32"),
         (["train", "--model", "own_steps:wrong", "--data", "own_steps:load"], BadInput, "must read frames [6]"),
         (["train", "--model", "own_steps:biuld", "--data", "own_steps:load"], BadInput, "did you mean 'build'"),

@@ -28,7 +28,6 @@ from ..trained_for import NOTE, noted, trained_timesteps
 from .misfit import misfit
 from .runner import Inputs, ProgramRunner, Runner
 
-AFTER, BEFORE = "after-reset", "before-reset"
 _FACTS = ("classes", "high", "inputs", "channels", "image")  # which the data say
 # what needs more than the data say, such as a vocabulary, is not made by its name
 NETWORKS: Mapping[str, Callable[..., torch.nn.Module]] = {

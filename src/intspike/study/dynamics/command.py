@@ -129,9 +129,9 @@ def trained(
     from .trained import Options, run
     from .trained_report import table
 
+    widths = alike(parse_list(bits, low=2, full=False))
     options = Options(
-        tuple(neurons.split(",")), alike(parse_list(bits, low=2, full=False)), hidden, samples, epochs, coded_epochs, stimuli, steps,
-        budget, seeds,
+        tuple(neurons.split(",")), widths, hidden, samples, epochs, coded_epochs, stimuli, steps, budget, seeds,
     )  # fmt: skip
     rows = under_bars(lambda watch: run(options, out, watch))
     console.print(drawn(table(rows, options)))

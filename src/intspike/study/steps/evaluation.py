@@ -12,6 +12,7 @@ from ...data import Dataset
 from ...engine import early_exit
 from ...errors import BadInput
 from ...measure import Interval, dead, wilson
+from ..bits import parse_bits
 from ..compare.sides import Side, check_files, runner_of
 from ..report.content import Table
 from ..report.style import short
@@ -49,6 +50,8 @@ class Options:
         for name, value, high in (("samples", self.samples, 10**9), ("timesteps", self.timesteps, 10_000)):
             if value is not None and not 1 <= value <= high:
                 raise BadInput(f"--{name} must be in 1..{high}, not {value}")
+        if self.bits is not None:
+            parse_bits(self.bits)  # its own check
         if self.exit is not None and not 0 <= self.exit <= 100:
             raise BadInput(f"--exit must be points of accuracy in 0..100, not {self.exit:g}")
 
