@@ -52,8 +52,8 @@ def run_one(run: Any, equation: Equation, form: Form, received: list[int], **num
 def test_lava_322_threshold_and_current_decay(run: Any, compare: Any):
     """lava #322: the simulator's decay of the current and its threshold are not the chip's, and spikes differ.
 
-    A decay of du / 4096 is a leak alpha = 1 - du / 4096 here, rounded down (theirs goes toward zero, which differs by one
-    below zero); whether theta itself fires is a field.
+    A decay of du / 4096 is a leak alpha = 1 - du / 4096 here, rounded down (theirs goes toward zero, which differs by
+    one below zero); whether theta itself fires is a field.
     """
     du, dv, theta = 409, 1024, 90
     equation = CubaLIF(reset="zero", compare=compare)

@@ -31,9 +31,9 @@ class CubaLIF(Neuron):
         leak_on: the leak of the membrane acts on the "state" or on the "sum" of state and synaptic current.
         learn_alpha, learn_beta: whether training changes them, per channel.
 
-    Source: `reset_order="after leak"`, `compare=">"` is snnTorch's Synaptic; `reset="zero"`, `compare=">"` is the equation
-    of lava's current-based neuron, whose integers leak toward zero where a `Dyadic` leak goes down. Of NIR's CubaLIF,
-    alpha and beta are 1 - dt / tau or exp(-dt / tau), and its gains w_in and r are the synapse's.
+    Source: `reset_order="after leak"`, `compare=">"` is snnTorch's Synaptic; `reset="zero"`, `compare=">"` is the
+    equation of lava's current-based neuron, whose integers leak toward zero where a `Dyadic` leak goes down. Of NIR's
+    CubaLIF, alpha and beta are 1 - dt / tau or exp(-dt / tau), and its gains w_in and r are the synapse's.
     """
 
     alpha: float = 0.5
