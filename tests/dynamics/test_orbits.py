@@ -38,7 +38,7 @@ def test_compiled_timesteps_are_the_definition(net, seed, phase, steps):
 
 
 def test_compiled_timesteps_fill_several_blocks_and_portions(monkeypatch):
-    monkeypatch.setattr("intspike.dynamics.kernel.CHUNK", 7)
+    monkeypatch.setattr("intspike.dynamics.kernel.CHUNK", 140)  # seven timesteps
     for fields in COMPILED:
         net = network(9, 5, phases=3, **fields)
         states = net.random_states(700, 1)
@@ -93,10 +93,10 @@ def test_without_a_compiler_it_is_the_same(net, seed, phase, budget):
 
 
 def test_portions_change_nothing(monkeypatch):
-    net = network(5, 2, bits=4, leak=None, reset="zero", overflow="wrap", phases=2)
+    net, again = (network(5, 2, bits=4, leak=None, reset="zero", overflow="wrap", phases=2) for _ in range(2))
     whole = orbit(net, net.random_states(1, 4)[0])
-    monkeypatch.setattr("intspike.dynamics.kernel.CHUNK", 3)
-    parts = orbit(net, net.random_states(1, 4)[0])
+    monkeypatch.setattr("intspike.dynamics.kernel.CHUNK", 24)  # three timesteps
+    parts = orbit(again, net.random_states(1, 4)[0])
     assert whole.cycle.period > 3
     assert (whole.transient, whole.cycle.id) == (parts.transient, parts.cycle.id)
     assert np.array_equal(whole.cycle.spikes, parts.cycle.spikes)

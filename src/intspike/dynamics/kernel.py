@@ -27,7 +27,7 @@ _FOLDED = ("gain", "bias", "u.shift", "leak.shift")  # the same for all neurons:
 _INT = ctypes.c_int64
 MOST_BY_FOURS = 512  # as in step.c
 PADDED = 64  # neurons of one state come in multiples of it
-CHUNK = 1 << 18  # timesteps between two looks at Ctrl-C
+CHUNK = 1 << 24  # neurons and eighths of connections, times timesteps, between two looks at Ctrl-C
 
 
 class _Network(ctypes.Structure):
@@ -49,19 +49,16 @@ class Kernel:
         lane: numpy type of a state in compiled code.
         library: the functions of the loops.
         block: how many states advance together.
+        chunk: timesteps of one state, or of a block, between two looks at Ctrl-C.
     """
 
     network: IntegerNetwork
     lane: Any
     library: ctypes.CDLL
     block: int
+    chunk: int
     _arrays: tuple[NDArray[Any], ...]  # kept alive: the struct points into them
     _struct: _Network
-
-    @property
-    def chunk(self) -> int:
-        """Timesteps of one state between two looks at Ctrl-C."""
-        return CHUNK
 
     @property
     def net(self) -> Any:
@@ -81,15 +78,15 @@ class Kernel:
         made = np.empty_like(states)
 
         def work(first: int, last: int) -> None:
-            at_once = max(1, CHUNK // steps)
+            at_once = max(1, self.chunk // steps)
             for block in range(first, last, at_once):
                 source = states
-                for begun in range(0, steps, CHUNK):
+                for begun in range(0, steps, self.chunk):
                     _memory(
                         self.library.advance(
-                            _INT(block), _INT(min(last, block + at_once)), self.net, _INT(min(CHUNK, steps - begun)),
-                            _INT((phase + begun) % self.network.phases), _INT(len(states)),
-                            ctypes.c_void_p(source.ctypes.data), ctypes.c_void_p(made.ctypes.data),
+                            _INT(block), _INT(min(last, block + at_once)), self.net,
+                            _INT(min(self.chunk, steps - begun)), _INT((phase + begun) % self.network.phases),
+                            _INT(len(states)), ctypes.c_void_p(source.ctypes.data), ctypes.c_void_p(made.ctypes.data),
                         )
                     )  # fmt: skip
                     source = made
@@ -104,13 +101,11 @@ class Kernel:
         following = np.empty(self.network.size, np.uint32)
 
         def work(first: int, last: int) -> None:
-            for start in range(first, last, CHUNK):
-                _memory(
-                    self.library.successors(
-                        _INT(start), _INT(min(last, start + CHUNK)), self.net, _INT(each),
-                        ctypes.c_void_p(following.ctypes.data),
-                    )
-                )  # fmt: skip
+            _memory(
+                self.library.successors(
+                    _INT(first), _INT(last), self.net, _INT(each), ctypes.c_void_p(following.ctypes.data)
+                )
+            )  # 2^26 states at the most: a tenth of a second
 
         split(work, blocks, threads)
         return following
@@ -156,8 +151,14 @@ def _kernel(network: IntegerNetwork, cc: Compiler) -> Kernel:
     library = load(text, cc)
     for asked in (library.block_size, library.meet, library.plane_size):
         asked.restype = ctypes.c_int64
+    chunk = max(1, CHUNK // (network.neurons + int(np.count_nonzero(network.weights)) // 8))
     return Kernel(
-        network, lane[1], library, int(library.block_size()), *_packed(network, numbers, lane[1], library)
+        network,
+        lane[1],
+        library,
+        int(library.block_size()),
+        chunk,
+        *_packed(network, numbers, lane[1], library),
     )
 
 
