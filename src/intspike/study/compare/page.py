@@ -128,7 +128,7 @@ def _sections(c: Comparison, names: tuple[str, str], variants: Sequence[Variant]
     yield Section(
         "moved", "Which neurons moved",
         "Each dot is a neuron; the mean distance from the diagonal is the paired distance. Neurons are drawn at even "
-        "distances in their layer where there are many, newly dead ones always.",
+        "distances in their layer where there are many, newly dead ones always, as a red ×.",
         [moved.neurons(name, names, rates[0][name], rates[1][name]) for name in layers],
     )  # fmt: skip
     yield Section(

@@ -11,6 +11,7 @@ from ..report.style import Figure, Panel, apart, axis, colour, layout, note, pla
 from .run import Demo, Shown
 
 DRAWN = 6  # images that the page shows
+LINE = 0.1  # height of a label, as a share of the largest count
 
 
 def write(demo: Demo, out: Path) -> None:
@@ -89,11 +90,13 @@ def _image(demo: Demo, k: int) -> Panel:
     ]  # fmt: skip
     said: list[str] = []
     ends: list[float] = []
+    most = 1.0
     rivals: list[str] = []
     for shade, s in enumerate(demo.networks):
         counts = (
             s.trace.spikes[s.program.readout.source.source][:, k].reshape(s.trace.timesteps, -1).cumsum(0)
         )
+        most = max(most, float(counts[-1].max()))
         rival = max((c for c in range(len(classes)) if c != label), key=lambda c: counts[-1, c])
         said.append(classes[int(s.trace.classes[k])])
         for c, dash in ((label, "solid"), (rival, "dot")):
@@ -106,17 +109,25 @@ def _image(demo: Demo, k: int) -> Panel:
             )  # fmt: skip
         ends.append(float(counts[-1, rival]))
         rivals.append(classes[rival])
-    places = apart(ends, 3)
+    places = apart(ends, LINE * most)
+    lowest = min(0.0, *places)  # no label lies below the axis, where it would not be drawn
     words = [
-        note(text(name), s.trace.timesteps, at, xanchor="right", yanchor="bottom", bgcolor="$paper/0.6",
-             font={"size": 11, "color": colour(shade)})
-        for shade, (s, name, at) in enumerate(zip(demo.networks, rivals, places, strict=True))
-    ]  # fmt: skip
+        note(
+            text(name),
+            1.0,
+            at - lowest,
+            xref="paper",
+            xanchor="left",
+            xshift=6,
+            font={"size": 11, "color": colour(shade)},
+        )
+        for shade, (name, at) in enumerate(zip(rivals, places, strict=True))
+    ]
     hidden = {"showgrid": False, "showticklabels": False}
     made = layout(
-        axis("timestep", domain=[0.36, 1.0]), axis("spikes", rangemode="tozero", anchor="x"), annotations=words,
+        axis("timestep", domain=[0.4, 1.0]), axis("spikes", range=[0, 1.1 * most], anchor="x"), annotations=words,
         xaxis2=axis("", domain=[0.0, 0.26], anchor="y2", constrain="domain", **hidden),
         yaxis2=axis("", anchor="x2", scaleanchor="x2", constrain="domain", **hidden),
-        margin={"l": 8, "r": 16, "t": 8, "b": 42},
+        margin={"l": 8, "r": 84, "t": 8, "b": 42},
     )  # fmt: skip
     return Panel(f"{classes[label]}, seen as {' and '.join(dict.fromkeys(said))}", data, made, 200)

@@ -49,7 +49,7 @@ def distribution(layer: str, names: Names, a: Rates, b: Rates, emd: float, floor
 
 
 def neurons(layer: str, names: Names, a: Rates, b: Rates) -> Panel:
-    """The rate of each neuron in one network against its rate in the other; newly dead ones lie on the axis."""
+    """The rate of each neuron in one network against its rate in the other; newly dead ones are × on the axis."""
     size, silent = a.size, np.flatnonzero((a > 0) & (b == 0))
     chosen = np.unique(np.linspace(0, size - 1, min(size, NEURONS)).astype(int))
     fell = silent[np.unique(np.linspace(0, max(silent.size - 1, 0), min(silent.size, NEURONS)).astype(int))]
@@ -75,11 +75,7 @@ def neurons(layer: str, names: Names, a: Rates, b: Rates) -> Panel:
     x = axis(f"rate in {text(names[0])}", range=[-0.03 * top, top])
     y = axis(f"rate in {text(names[1])}", range=[-0.03 * top, top])
     drawn = "" if chosen.size == size else f", {chosen.size:,} of {size:,} drawn"
-    words = [
-        note("silent now: ×", 1, 0, xref="paper", xanchor="right", yanchor="bottom", font={"color": "$bad"})
-    ]
-    made = layout(x, y, shapes=shapes, annotations=words if silent.size else [])
-    return Panel(f"{layer}: {silent.size:,} newly dead{drawn}", data, made, 320)
+    return Panel(f"{layer}: {silent.size:,} newly dead{drawn}", data, layout(x, y, shapes=shapes), 320)
 
 
 def dead_map(layer: str, shape: tuple[int, ...], a: NDArray[np.bool_], b: NDArray[np.bool_]) -> Panel:
