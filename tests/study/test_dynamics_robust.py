@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 from dataclasses import replace
 
@@ -91,3 +92,12 @@ def test_intervals_are_of_pairs(tmp_path):
     lines = tables(rows, SMALL)[0].rows
     own = [r for b, r in rows if b == 3 and r.change == "weights +-1 LSB"]
     assert lines[0][1].startswith(f"{np.mean([r.distance[0] for r in own]):.3f}")
+
+
+def test_a_full_disk_is_said_without_a_promise_that_anything_is_kept(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "write_csv", full)
+    with pytest.raises(BadInput, match="the disk is full; make room or choose another --out$"):
+        run(replace(SMALL, seeds=2, bits=(3,)), tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 
 import numpy as np
@@ -14,6 +15,7 @@ from intspike.cli import app
 from intspike.dynamics import IntegerNetwork, ProgramMap
 from intspike.errors import BadInput
 from intspike.study.dynamics import trained as module
+from intspike.study.dynamics import trained_report as report
 from intspike.study.dynamics.trained import Options, Trained, last_spike, streams
 from intspike.study.dynamics.trained_report import kinds, page, summary, table, write
 
@@ -81,6 +83,16 @@ def test_the_command_trains_and_follows(tmp_path):
     (line,) = csv.DictReader((tmp_path / "x/table.csv").read_text().splitlines())
     assert line["neuron"] == "AdaptiveLIF"
     assert 0 <= float(line["silent"]) + float(line["goes_on"]) <= 1
+
+
+def test_a_full_disk_is_said_without_a_promise_that_anything_is_kept(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "networks", lambda neuron, seed, options: [row(seed=seed)])
+    monkeypatch.setattr(report, "write", full)
+    with pytest.raises(BadInput, match="the disk is full; make room or choose another --out$"):
+        module.run(SMALL, tmp_path)
 
 
 def test_ctrl_c_keeps_what_is_done(tmp_path, monkeypatch):

@@ -92,7 +92,7 @@ def run(options: Options, out: Path, watch: Watch | None = None) -> list[Row]:
     told = watch or Watch()
     rows: list[Row] = []
     progress = told.start("networks", options.seeds)
-    with clear_disk_errors(out):
+    with clear_disk_errors(out, keeps=False):
         try:
             for seed in range(options.seeds):  # outermost: whatever stops it, widths are compared in pairs
                 for bits in options.bits:

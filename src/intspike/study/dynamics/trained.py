@@ -125,7 +125,7 @@ def run(options: Options, out: Path, watch: Watch | None = None) -> list[Trained
 
     told, rows = watch or Watch(), list[Trained]()
     progress = told.start("networks", options.seeds * len(options.neurons))
-    with clear_disk_errors(out):
+    with clear_disk_errors(out, keeps=False):
         try:
             for seed in range(options.seeds):  # outermost: whatever stops it, kinds are compared alike
                 for k, neuron in enumerate(options.neurons):

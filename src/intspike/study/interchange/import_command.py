@@ -65,7 +65,7 @@ def import_(
             graph, record, timestep, asked, scale, high, config_of(parse_bits(bits, full=False), codec)
         )
     record["content_hash"] = content_hash(program)
-    with clear_disk_errors(out):
+    with clear_disk_errors(out, keeps=False):
         out.mkdir(parents=True, exist_ok=True)
         save(program, out / "model.intspike")
         write_json(out / "import.json", record)

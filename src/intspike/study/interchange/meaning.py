@@ -86,7 +86,7 @@ def explain(path: Path, as_json: bool, out: Path | None) -> None:
     """
     found = meaning(path)
     if out is not None:
-        with clear_disk_errors(out):
+        with clear_disk_errors(out, keeps=False):
             write_json(out, found.to_dict())
     if as_json:
         print_object(found.to_dict())
