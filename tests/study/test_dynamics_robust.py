@@ -99,5 +99,5 @@ def test_a_full_disk_is_said_without_a_promise_that_anything_is_kept(tmp_path, m
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(module, "write_csv", full)
-    with pytest.raises(BadInput, match="the disk is full; make room or choose another --out$"):
+    with pytest.raises(BadInput, match=r"the disk is full; make room or choose another --out$"):
         run(replace(SMALL, seeds=2, bits=(3,)), tmp_path)
