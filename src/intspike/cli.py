@@ -98,7 +98,7 @@ def show(
 ) -> None:
     """Print a stored program: nodes, constants, bodies, proved widths. Or a state quantizer: levels and decay.
 
-    intspike show runs/demo/model.intspike
+    intspike show fashion-mnist-w4u4
 
     intspike show quantizer threshold-centred --bits 2 --decay nearest --out quantizer.html
     """
@@ -154,7 +154,7 @@ def integers(
 ) -> None:
     """Take the integers away: every array as .npy, and a manifest in the field's words.
 
-    intspike integers runs/demo/model.intspike
+    intspike integers fashion-mnist-w4u4
     """
     from .export.arrays import export_arrays
     from .ir.artifact import load
@@ -174,7 +174,7 @@ def export_c(
 ) -> None:
     """Write a stored program as C99.
 
-    intspike export c runs/demo/model.intspike --out c
+    intspike export c fashion-mnist-w4u4 --out c
     """
     from .export.c import c_size
     from .export.c import export_c as write

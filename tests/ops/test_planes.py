@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from intspike.dynamics import IntegerNetwork
 from intspike.errors import BadProgram
-from intspike.ops import Body, Uniform, intervals, step_many
-from intspike.ops.body import Instruction
+from intspike.ops import Body, Instruction, Uniform, intervals, step_many
 from intspike.ops.codec import State
 from intspike.ops.interpret import live
 from intspike.ops.planes import ONES, ZERO, Logic, Number, constant, render, trimmed, width_of

@@ -9,8 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..ops import Body
-from ..ops.body import Instruction
+from ..ops import Body, Instruction
 from ..ops.c import helpers, render
 from ..ops.interpret import live
 from ..ops.planes import ZERO, Logic, Number, constant, width_of

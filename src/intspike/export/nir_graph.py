@@ -26,12 +26,14 @@ class Snap:
         leak: "beta", of the membrane potential, or "alpha", of the synaptic current.
         value: that leak as one real number, fitted to the carry table, smallest and largest over channels.
         lsb: how far the table is from half_up(value * v) at most, in LSB.
+        theta: thresholds of the layer, smallest and largest over channels, in LSB: what `lsb` is to be seen beside.
     """
 
     layer: str
     leak: str
     value: tuple[float, float]
     lsb: int
+    theta: tuple[int, int]
 
 
 class NirGraph:
@@ -210,10 +212,12 @@ class NirGraph:
             per = np.broadcast_to(np.asarray(x, np.float64), shape[:1]).reshape(-1, *(1,) * (len(shape) - 1))
             return np.broadcast_to(per, shape).copy()
 
+        thetas = n.parameters["theta"]
         for leak, found in (("beta", e.beta), ("alpha", e.alpha)):
             if found is not None:
                 low, high = float(found.value.min()), float(found.value.max())
-                self.snaps.append(Snap(n.name, leak, (low, high), found.moved))
+                ends = int(thetas.min()), int(thetas.max())
+                self.snaps.append(Snap(n.name, leak, (low, high), found.moved, ends))
         common = {"v_threshold": full(n.parameters["theta"] * unit), "v_reset": full(0)}
         beta = None if e.beta is None else e.beta.value
         if isinstance(e.equation, CubaLIF):

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import NotLowerable
 from ..ir import Neuron
-from ..ops import Body
-from ..ops.body import Instruction
+from ..ops import Body, Instruction
 from ..ops.codec import Table
 from ..ops.interpret import forward_roots, live
 from ..ops.table import OPS

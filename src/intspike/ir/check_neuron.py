@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..ops.body import Body, Instruction, codec_parameters, parameter_shape
+from ..ops import Body, Instruction, parameter_shape
+from ..ops.body import codec_parameters
 from ..ops.codec import Table
 from ..ops.table import LEAVES, OPS
 from ..ops.trace import threshold_name

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import IntspikeError
-from ..ops.body import Body, Instruction
+from ..ops import Body, Instruction
 from ..ops.codec import Codec, State, Table, Uniform
 from ..ops.surrogate import Surrogate
 from .container import Flaw, must, shown

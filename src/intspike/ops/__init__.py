@@ -1,7 +1,6 @@
 """Scalar integer ops: their table, tracing of a neuron's step, interval and gradient rules, rendering to C."""
 
 from .body import Body as Body
-from .body import Instruction as Instruction
 from .body import parameter_shape as parameter_shape
 from .codec import Codec as Codec
 from .codec import State as State
@@ -9,6 +8,7 @@ from .codec import Table as Table
 from .codec import Uniform as Uniform
 from .gradients import Backward as Backward
 from .gradients import backward as backward
+from .instruction import Instruction as Instruction
 from .interpret import step_many as step_many
 from .interpret import step_one as step_one
 from .intervals import intervals as intervals

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .body import Body, Instruction
+from .body import Body
 from .codec import Table
+from .instruction import Instruction
 from .table import OPS
 
 Bounds = Mapping[int, tuple[NDArray[np.int64], NDArray[np.int64]]]

@@ -15,15 +15,17 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from .body import Body, Instruction
+from .body import Body
 from .c import array_type, render
 from .codec import State, Table
 from .gradients import Backward, backward
+from .instruction import Instruction
 from .interpret import evaluate_many, forward_roots, live
 from .intervals import intervals
 from .surrogate import Surrogate, Triangle
 from .table import ENDS, LEAVES, OPS, Op
-from .trace import Builder, Carry, Form, Tracer, Value, trace
+from .trace import Carry, Form, Tracer, trace
+from .value import Builder, Value
 
 _ARGUMENTS = {
     "shl": ("x", "n"), "shr": ("x", "n"), "select": ("c", "x", "y"), "wrap": ("x", "low", "bits"),

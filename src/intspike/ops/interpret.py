@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import fixed
-from .body import Body, Instruction
+from .body import Body
 from .codec import Codec, Table
 from .gradients import Backward
+from .instruction import Instruction
 from .table import OPS
 
 Ints = NDArray[np.int64]

@@ -11,9 +11,10 @@ from itertools import product
 from typing import Any
 
 from ..errors import BadProgram
-from .body import Body, Instruction
+from .body import Body
 from .c import Bounds
 from .codec import Uniform
+from .instruction import Instruction
 
 Literal = int  # twice a gate's number, plus 1 where its output is inverted
 Number = tuple[Literal, ...]

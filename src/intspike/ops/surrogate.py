@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import BadInput
 
 if TYPE_CHECKING:
-    from .trace import Value
+    from .value import Value
 
 
 EDGE = 2.0**-18

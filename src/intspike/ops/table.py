@@ -19,7 +19,7 @@ import numpy as np
 from .. import fixed
 
 if TYPE_CHECKING:
-    from .gradients import Adjoints
+    from .adjoints import Adjoints
 
 Interval = tuple[Any, Any]
 

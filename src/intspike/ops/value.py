@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any
 
 from ..errors import BadProgram
-from .body import Instruction
+from .instruction import Instruction
 
 _MAY = (
     "a step may use +, -, *, >> n, >=, >, abs(x), x.max(y), ops.select(condition, x, y), ops.leak(u), ops.reset(u, s), "

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from ...fixed import bits_for
 from ...ir import Neuron, Range
-from ...ops.body import Instruction
+from ...ops import Instruction
 from ...ops.codec import Table
 from ...ops.interpret import forward_roots, live
 

@@ -39,7 +39,7 @@ def compare(
 ) -> None:
     """Say how differently two networks fire on the same samples, in numbers with their noise floor and in pictures.
 
-    intspike compare runs/demo/ptq-w8u8/model.intspike runs/demo/model.intspike --data fashion-mnist
+    intspike compare fashion-mnist-w4u4 fashion-mnist-w2u2 --data fashion-mnist
     """
     from ... import pretrained
     from ...measure import judge, parse_gates

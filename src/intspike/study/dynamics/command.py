@@ -166,7 +166,7 @@ def analyse(
 ) -> None:
     """What a stored program does in the long run: attractors, basins, transients, damage, proofs, how it forgets.
 
-    intspike dynamics analyse runs/demo/model.intspike --data fashion-mnist
+    intspike dynamics analyse fashion-mnist-w2u2 --data fashion-mnist
     """
     from ... import pretrained
     from .analyse import analyse as run

@@ -28,7 +28,7 @@ def energy(
 ) -> None:
     """What an inference costs: exact counts times a table of sourced coefficients, beside other networks.
 
-    intspike energy runs/demo/model.intspike --data fashion-mnist --model lemaire-2022
+    intspike energy fashion-mnist-w4u4 --data fashion-mnist --model lemaire-2022
     """
     from ... import pretrained
     from ..terminal import drawn, print_object, under_bars

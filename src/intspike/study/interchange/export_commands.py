@@ -26,7 +26,7 @@ def export_nir(
 ) -> None:
     """Write a stored program as NIR: real parameters for every tool, and the integer program in the metadata.
 
-    intspike export nir runs/demo/model.intspike --out model.nir
+    intspike export nir fashion-mnist-w4u4 --program-only --out model.nir
     """
     from ... import pretrained
     from ...export.nir import export_nir as write
@@ -38,11 +38,14 @@ def export_nir(
         load(pretrained.find(artifact)), out, timestep=timestep, program_only=program_only, force=force
     )
     for s in snaps:
-        low, high = s.value
-        leak = f"{low:g}" if low == high else f"{low:g}..{high:g}"
+        leak, theta = (
+            f"{low:g}" if low == high else f"{low:g}..{high:g}" for low, high in (s.value, s.theta)
+        )
         of = "leak" if s.leak == "beta" else "leak of the current"
         console.print(
-            f"{s.layer}: {of} {leak}, at most {s.lsb} LSB from its table", highlight=False, soft_wrap=True
+            f"{s.layer}: {of} {leak}, at most {s.lsb} LSB from its table (threshold: {theta} LSB)",
+            highlight=False,
+            soft_wrap=True,
         )
     console.print(
         f"{out} holds the integer program; intspike import {out} restores it bit by bit", soft_wrap=True
@@ -59,7 +62,7 @@ def export_onnx(
 ) -> None:
     """Write a stored program as ONNX, unrolled over T: ONNX Runtime gives the same integers.
 
-    intspike export onnx runs/demo/model.intspike --timesteps 25
+    intspike export onnx fashion-mnist-w4u4 --timesteps 25
     """
     from ... import pretrained
     from ...export.onnx import export_onnx as write

@@ -67,8 +67,9 @@ def train(
     for name in ("full-precision", "quantized"):
         if name in record and record[name]["test"] is not None:
             console.print(f"{name}: {record[name]['test']['value']:.2%} of test samples", highlight=False)
-    written = training.FULL if options.config is None else f"{training.QUANTIZED}, {training.PROGRAM}"
-    console.print(f"{out} holds {written} and {training.RECORD}", soft_wrap=True)
+    written = [] if start is not None else [training.FULL]
+    written += [] if options.config is None else [training.QUANTIZED, training.PROGRAM]
+    console.print(f"{out} holds {', '.join(written)} and {training.RECORD}", soft_wrap=True)
 
 
 def evaluate(
