@@ -13,9 +13,11 @@ import torch
 
 from intspike import nn
 from intspike.errors import BadProgram
+from intspike.lower import lower, verify
 from intspike.neuron import Neuron
 from intspike.neuron.constants import constants
 from intspike.ops import Form, Table, trace
+from intspike.quant import QuantConfig, ThresholdCentred, Uniform
 
 INTEGERS, REAL = Form(Table(3, 2)), Form()
 Step = Callable[[Any, Any, Any], Any]
@@ -57,6 +59,9 @@ def fired(f: Callable[[Any, Any], Any]) -> Step:
         (fired(lambda u, ops: ops.select(u > 0.5, u, 0)), r"must be whole, .*not 0\.5"),
         (fired(lambda u, ops: u**2), r"\*\*, @ or round\(\) on a value; a step may use"),
         (fired(lambda u, ops: u << 1), r"write x \* 4"),
+        (fired(lambda u, ops: u >> -1), r"must shift by 0\.\.31, not -1"),
+        (fired(lambda u, ops: u >> 32), r"must shift by 0\.\.31, not 32"),
+        (fired(lambda u, ops: u >> 0.5), "must be whole"),
         (fired(lambda u, ops: (u > 0) & (u >= 0)), r"&, \|, \^ or ~ on a value; .*a \* b says both"),
         (fired(lambda u, ops: ~(u > 0)), "or ~ on a value"),
         (fired(lambda u, ops: ops.select(u == 0, u, 0)), "== or != on a value"),
@@ -97,6 +102,11 @@ def test_a_misuse_is_named_with_what_to_write(step: Step, words: str, form: Form
         (lambda u, ops: ops.select(u < 1, u, 0), "compare it with 0 alone, not 1"),
         (lambda u, ops: ops.select(u > 0, 3, u), "choose beside it 0 alone, not 3"),
         (lambda u, ops: u + ops.parameter("theta") + 1, "add to it 0 alone"),
+        (lambda u, ops: u * u, "must not multiply a potential by a potential"),
+        (
+            lambda u, ops: ops.select(u < 0, u * ops.parameter("theta"), 0),
+            "one factor must be a number, a spike",
+        ),
     ],
 )
 def test_a_number_has_no_unit_beside_a_potential(f: Callable[[Any, Any], Any], words: str):
@@ -110,6 +120,7 @@ def test_a_number_has_no_unit_beside_a_potential(f: Callable[[Any, Any], Any], w
     ("one", "other"),
     [
         (lambda u, ops: 2 * u, lambda u, ops: u * 2),
+        (lambda u, ops: abs(u), lambda u, ops: u.max(-u)),
         (lambda u, ops: -u, lambda u, ops: 0 - u),
         (lambda u, ops: 0 + u, lambda u, ops: u + 0),
         (lambda u, ops: ops.select(u < 0, u, 0), lambda u, ops: ops.select(0 > u, u, 0)),  # noqa: SIM300
@@ -150,3 +161,27 @@ def test_a_constant_without_integers_and_a_leak_that_is_not_there_are_named(f: A
     beta = None if fields else np.array([0.5])
     with pytest.raises(BadProgram, match=words):
         constants(neuron, INTEGERS, gain=one, bias=0 * one, theta=160 * one, beta=beta, fractions=levels)
+
+
+@pytest.mark.parametrize(
+    ("f", "real"),
+    [(lambda u, ops: u >> 1, lambda u: u / 2), (lambda u, ops: u - (abs(u) >> 2), lambda u: u - u.abs() / 4)],
+)
+def test_shifts_and_magnitudes_reach_programs_and_divide_in_full_precision(f: Any, real: Any):
+    torch.manual_seed(0)
+    dense = torch.nn.Linear(5, 6, bias=False)
+    net = nn.Network(torch.nn.Sequential(nn.Input(1.0, 3), dense, nn.Neuron(Own(function=fired(f)))))
+    frames = torch.randint(0, 4, (9, 3, 5), generator=torch.Generator().manual_seed(1))
+    seen, u, s = net(frames), torch.zeros(3, 6), torch.zeros(3, 6)
+    for t in range(9):
+        u = real(u - s) + dense(frames[t].float())
+        s = (u >= 1).float()
+        assert (seen[t] == s).all()
+    assert seen.any()
+    assert not seen.all()
+    seen.sum().backward()
+    assert dense.weight.grad is not None
+    assert dense.weight.grad.any()
+    coded = nn.quantize(net, QuantConfig(Uniform(4), ThresholdCentred(3))).eval()
+    program = lower(coded, input_shape=(5,))
+    assert all(c.mismatches == 0 for c in verify(coded, program, frames.numpy(), timesteps=9, samples=3))

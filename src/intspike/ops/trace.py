@@ -153,12 +153,36 @@ class Tracer(Builder):
                 raise BadProgram(
                     "a step must use the values that it was given, not those of another call; keep none between calls"
                 )
+            if op == "mul" and beside is not None and self.form.codec is None:
+                self._check_product(x.index, beside)
             return x.index
         if op == "div":
             raise BadProgram(f"a step must not divide by a value; {SHIFT}")
         potential = self.form.codec is None and beside is not None and self._is_potential(beside)
         check_number(x, op, potential)
         return self.constant(x)
+
+    def shift_right(self, x: int, n: Value | int) -> int:
+        """x >> n: a shift in integers, in full precision x / 2^n, which nothing rounds."""
+        by = self.lift(n)
+        if isinstance(n, Value):
+            if self.form.codec is None:
+                raise BadProgram("a step must shift by a number, such as u >> 1, not by a value")
+        elif not 0 <= n <= 31:
+            raise BadProgram(f"a step must shift by 0..31, not {n}; write x * 4 for a shift to the left by 2")
+        elif self.form.codec is None:
+            return self.emit("mul", x, self.constant(2.0**-n))
+        return self.emit("shr", x, by)
+
+    def absolute(self, x: int) -> int:
+        return self.emit("max", x, self.emit("sub", self.constant(0), x))
+
+    def _check_product(self, x: int, y: int) -> None:
+        if self._is_potential(x) and self._is_potential(y):
+            raise BadProgram(
+                "a step must not multiply a potential by a potential: the product is of LSB in integers and of "
+                "thresholds in full precision, which differ; one factor must be a number, a spike or a condition"
+            )
 
     def _is_potential(self, index: int) -> bool:
         """Whether a value is in the unit of the threshold, so that numbers but 0 mean nothing beside it."""

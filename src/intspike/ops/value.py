@@ -59,10 +59,10 @@ class Value:
         return self._behind("div", x)
 
     def __rshift__(self, n: Value | int) -> Value:
-        return Value(self.ops, self.ops.emit("shr", self.index, self.ops.lift(n)))
+        return Value(self.ops, self.ops.shift_right(self.index, n))
 
     def __abs__(self) -> Value:
-        return Value(self.ops, self.ops.emit("abs", self.index))
+        return Value(self.ops, self.ops.absolute(self.index))
 
     def __ge__(self, x: Value | float) -> Value:
         return self._with("ge", x)
@@ -141,6 +141,12 @@ class Builder:
 
     def constant(self, x: float) -> int:
         return self.emit("constant", immediate=x)
+
+    def absolute(self, x: int) -> int:
+        return self.emit("abs", x)
+
+    def shift_right(self, x: int, n: Value | int) -> int:
+        return self.emit("shr", x, self.lift(n))
 
     def lift(self, x: Value | float, op: str = "", beside: int | None = None) -> int:
         """The index of a value, or of a number as a constant; `op` and `beside` say what is done with it."""
