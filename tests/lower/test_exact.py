@@ -20,6 +20,7 @@ from intspike.ir import Neuron
 from intspike.lower import Lowering, lower, lower_with_report, lowerability, torch_trace
 from intspike.native import compiler
 from intspike.nn import Group, Network, quantize
+from intspike.nn.frozen import integers
 from intspike.ops import Dyadic, Shift
 from intspike.quant import QuantConfig, ThresholdCentred, Uniform, UniformState
 from small_networks import Made, random_network, seeded, without_kernels
@@ -136,8 +137,8 @@ def test_what_evaluation_keeps_is_what_is_lowered(mode):
     made = seeded(2)
     net, group = made.net, made.net.layers[0]
     torch_trace(net, made.images, T)
-    kept = group.integers(1.0, 1.0)
-    assert group.integers(1.0, 1.0) is kept
+    kept = integers(group, 1.0, 1.0)
+    assert integers(group, 1.0, 1.0) is kept
     first = lower(net)
     net.train(mode)
     with torch.no_grad():

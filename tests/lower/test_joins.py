@@ -188,7 +188,7 @@ def test_the_bound_of_2_to_the_24_knows_what_joins_send(kind, monkeypatch):
     """What a layer's sums are proved for is the largest value that its synapse reads."""
     without_kernels(monkeypatch)
     made, program, _ = residual_8(kind)
-    most, proved = value_scales(made)[1], ranges(program, T)
+    most, proved = value_scales(made.steps, made.layers_by_name)[1], ranges(program, T)
     for g in made.layers:
         reads = {"block2_1_lif1": "block1_1_join", "lif": "input"}.get(g.name, g.sources[0])
         if reads in proved:

@@ -24,7 +24,7 @@ from intspike.lower import lower, verify
 from intspike.lower.verify import torch_trace
 from intspike.measure import synops
 from intspike.native import compiler
-from intspike.nn.unfold import folded
+from intspike.nn.substeps import folded
 from intspike.quant import QuantConfig, StateQuantizer, ThresholdCentred, Uniform, UniformState
 from small_networks import without_kernels
 

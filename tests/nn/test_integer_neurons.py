@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from intspike import nn
 from intspike.errors import BadInput
 from intspike.neuron import ILIF
+from intspike.nn.frozen import integers
 from intspike.quant import QuantConfig, ThresholdCentred, Uniform, UniformState
 
 KINDS: dict[str, Callable[..., nn.Neuron]] = {
@@ -180,10 +181,10 @@ def test_a_learned_leak_is_what_the_table_is_made_of():
     q(torch.randint(0, 255, (4, 5, 4)).float()).sum().backward()
     beta = q.layers[0].neuron.beta
     assert isinstance(beta, torch.nn.Parameter)
-    before = q.eval().layers[0].integers(1.0, 255).constants["carry"]
+    before = integers(q.eval().layers[0], 1.0, 255).constants["carry"]
     with torch.no_grad():
         beta.fill_(0.25)
-    after = q.layers[0].integers(1.0, 255).constants["carry"]
+    after = integers(q.layers[0], 1.0, 255).constants["carry"]
     assert (abs(after) <= abs(before)).all()
     assert (after != before).any()
 

@@ -14,7 +14,7 @@ from ..export.onnx_graph import BOOL, FLOAT, Graph
 from ..export.onnx_model import check_steps, finish, onnx_package
 from ..nn import Group, Network
 from ..nn.parts import pair
-from ..nn.tracing import Step
+from ..nn.step import Step
 from ..ops import Form, trace
 
 _OPS = {"add": "Add", "sub": "Sub", "mul": "Mul", "min": "Min", "max": "Max", "abs": "Abs"}

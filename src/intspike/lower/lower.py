@@ -29,11 +29,12 @@ from ..ir.check import node_shape
 from ..ir.ranges import conv
 from ..measure import Packing
 from ..nn import Group, Integers, Network
+from ..nn.frozen import integers
 from ..nn.parts import pair
 from ..nn.scales import value_scales
 from ..nn.shifts import is_uniform, value_shifts
-from ..nn.tracing import Step
-from ..nn.unfold import spike_values
+from ..nn.step import Step
+from ..nn.substeps import spike_values
 from ..ops import trace
 from .refusals import refusals
 from .report import Lowering, Parameter, report
@@ -73,8 +74,7 @@ def lower_with_report(
     if not whole or not shape:
         raise BadInput(
             "input_shape must be a tuple of positive integers, the shape of one frame such as (C, H, W) or (N,), not "
-            f"{shape!r}"
-            + (f"; give ({shape},)" if isinstance(shape, int) else "")
+            f"{shape!r}" + (f"; give ({shape},)" if isinstance(shape, int) else "")
         )
     was_training = net.training
     net.eval()
@@ -93,8 +93,10 @@ def _network(net: torch.nn.Module) -> Network:
 class _Lowerer:
     def __init__(self, net: Network, shape: tuple[int, ...]):
         self.net, self.shape = net, shape
-        self.scales, self.most = value_scales(net)
-        self.shifts = {name: int(a.detach()) for name, a in value_shifts(net, codes=True).items()}
+        groups = net.layers_by_name
+        self.scales, self.most = value_scales(net.steps, groups)
+        shifts = value_shifts(net.steps, groups, codes=True)
+        self.shifts = {name: int(a.detach()) for name, a in shifts.items()}
         self.on_substeps = spike_values(net.steps) if net.substeps > 1 else frozenset[str]()
         self.made = {s.name: s for s in net.steps}
         self.nodes: list[Node] = []
@@ -211,7 +213,7 @@ class _Lowerer:
     def _group(self, g: Group) -> None:
         shifts = [torch.tensor([float(self.shifts.get(i, 0))]).double() for i in g.sources]
         moved = shifts if any(i in self.shifts for i in g.sources) else None
-        made = g.integers(self.scales[g.sources[0]], max(self.most[i] for i in g.sources), moved)
+        made = integers(g, self.scales[g.sources[0]], max(self.most[i] for i in g.sources), moved)
         self.integers[g.name] = g, made
         currents: list[Edge] = []
         sources = (*g.sources, *([g.name] if g.delay else ()))

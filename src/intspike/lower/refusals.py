@@ -63,7 +63,7 @@ def refusals(net: Network) -> list[Parameter]:
         )
     if not found:
         try:
-            value_scales(net)
+            value_scales(net.steps, net.layers_by_name)
         except NotLowerable as e:
             found.append(Parameter("network", "scales", "refused", 0.0, str(e)))
     return found

@@ -20,7 +20,7 @@ from ..ir import Program
 from ..ir.artifact import content_hash
 from ..native import compiler
 from ..nn import Network
-from ..nn.unfold import folded
+from ..nn.substeps import folded
 from .lower import lower
 
 Inputs = NDArray[np.generic]

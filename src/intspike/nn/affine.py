@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
+from .group import Group
 from .moments import moments, normalised
 from .parts import Norm, area
 from .sums import folded, unfolded
-
-if TYPE_CHECKING:
-    from .group import Group
 
 
 def affine(

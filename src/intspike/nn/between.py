@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
@@ -12,9 +10,7 @@ from ..kernels import between
 from ..kernels.frames import Frames
 from .join import joined
 from .parts import area, pair, summed
-
-if TYPE_CHECKING:
-    from .tracing import Step
+from .step import Step
 
 
 def on_frames(s: Step, inputs: list[Frames], training: bool) -> tuple[Frames, int] | None:

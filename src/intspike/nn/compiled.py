@@ -20,6 +20,7 @@ from ..native.loops import adds_only
 from ..native.synapse import ConvShape, DenseShape, Shape
 from ..ops import Body, Form, backward, trace
 from .affine import affine
+from .frozen import integers
 from .group import Group
 from .integers import neuron_integers, real_current_numbers
 from .parts import pair
@@ -75,7 +76,7 @@ def run(
     if cc is None or shape is None or torch.get_default_dtype() != torch.float32 or not _has_gradients(body):
         return None
     layer = layers.Layer(x, shape, timesteps, cc)
-    frozen = group.integers(scale, x.most, shifts) if group.quantized and not group.training else None
+    frozen = integers(group, scale, x.most, shifts) if group.quantized and not group.training else None
     step = None
     if frozen is not None:
         weight, sign = torch.from_numpy(frozen.codes[0]).float(), torch.from_numpy(frozen.constants["gain"])

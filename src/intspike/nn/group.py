@@ -18,15 +18,12 @@ from ..neuron.constants import table_levels
 from ..ops import Form, Table, trace
 from ..ops.trace import threshold_name
 from ..quant import QuantConfig, StateQuantizer, UniformState, WeightQuantizer, form_of
-from . import uncompiled
-from .affine import affine
 from .checks import check_frame
-from .integers import Integers, neuron_integers, prove_exact
+from .integers import Integers
 from .kept import keep, kept, move
 from .moments import statistics
 from .neuron import Neuron
-from .parts import Norm, Pool, Synapse, area
-from .shifts import Shifts, constant
+from .parts import Norm, Pool, Synapse
 
 
 class Group(torch.nn.Module):
@@ -44,7 +41,11 @@ class Group(torch.nn.Module):
         over_devices: the sum of a tensor over all of them, with gradients: batch statistics are those of the whole
             batch; None on one device.
 
-    What the weight quantizer keeps (a step, a basis) are parameters and buffers of the group, under its names.
+    Attributes of evaluation:
+        frozen: what its integers were made from, and those; see `frozen.integers`.
+
+    What the weight quantizer keeps (a step, a basis) are parameters and buffers of the group, under its names. It is
+    run by `compiled.run` or `uncompiled.run`.
     """
 
     def __init__(
@@ -67,8 +68,7 @@ class Group(torch.nn.Module):
         self.bias: int | None = None
         self.over_devices: Callable[[Tensor], Tensor] | None = None
         neuron.build(self.channels)
-        self._frozen: Integers | None = None
-        self._frozen_version: tuple[Any, ...] = ()
+        self.frozen: tuple[Any, Integers] | None = None
 
     @property
     def modules_of_synapses(self) -> list[Synapse]:
@@ -88,11 +88,11 @@ class Group(torch.nn.Module):
         return self.weight is not None and self.state is not None
 
     def train(self, mode: bool = True) -> Group:
-        self._frozen = None
+        self.frozen = None
         return super().train(mode)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self._frozen = None
+        self.frozen = None
         super()._load_from_state_dict(*args, **kwargs)
 
     # --- quantization -----------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ class Group(torch.nn.Module):
         Raises:
             BadInput: weights that are not finite, or fields that have no meaning together.
         """
-        self._frozen = None
+        self.frozen = None
         self.weight, self.bias = config.weight, config.bias
         if config.state is not None:
             self.neuron.store(config.state)
@@ -186,50 +186,7 @@ class Group(torch.nn.Module):
         """Real value of one weight code, [C] or [1], shared by the synapses."""
         return self.coded()[1]
 
-    def integers(self, scale: float, most: float, shifts: Shifts | None = None) -> Integers:
-        """The integers of this group in evaluation: computed once, then kept until it trains again.
-
-        Args:
-            scale: real value of one input code.
-            most: largest input code.
-            shifts: what every synapse's input is moved by, in codes; None: nothing.
-
-        Raises:
-            RangeExceeded: a sum could reach 2^24, where float32 stops being exact.
-        """
-        moved = tuple(float(s.detach()) for s in shifts or ())
-        version = (moved, *((id(t), t._version) for t in (*self.parameters(), *self.buffers())))
-        if self._frozen is None or self._frozen_version != version:  # also after a change in place
-            with torch.no_grad():
-                codes, step = self.coded()
-                gain, offset = affine(
-                    self, None, scale, step, constant(self.modules_of_synapses, codes, shifts)
-                )
-                _, made, origin = neuron_integers(self.name, self.neuron, self.form, gain, offset, self.bias)
-                rows = torch.stack([c.double().abs().flatten(1).sum(1) for c in codes]).sum(0)
-                most = max(most, float(self.neuron.equation.spikes)) if self.delay else most
-            window = area(self.pool) if isinstance(self.pool, torch.nn.AvgPool2d) else 1
-            sums = rows.numpy() * (most + max(map(abs, moved), default=0)) * window
-            prove_exact(self.name, self.form, self.neuron.equation.spikes, sums, made)
-            self._frozen = Integers(
-                codes=tuple(c.numpy().astype(np.int64) for c in codes), constants=made, **origin
-            )
-            self._frozen_version = version
-        return self._frozen
-
-    # --- forward ----------------------------------------------------------------------------------------
-
-    def forward(
-        self,
-        inputs: list[Tensor],
-        scale: float,
-        most: float,
-        timesteps: int,
-        shifts: Shifts | None = None,
-        substeps: Sequence[int] | None = None,
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Spikes and stored codes, by torch's own ops, as `uncompiled.run`."""
-        return uncompiled.run(self, inputs, scale, most, timesteps, shifts, substeps)
+    # --- what a run reads --------------------------------------------------------------------------------
 
     @property
     def batch_statistics(self) -> bool:

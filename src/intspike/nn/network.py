@@ -12,15 +12,16 @@ from torch import Tensor
 
 from ..errors import BadInput
 from ..kernels.frames import Frames, from_tensor
-from . import compiled
+from . import compiled, uncompiled
 from .between import on_frames, on_tensors
 from .checks import check_codes, time_hint
 from .group import Group
 from .neuron import Input
 from .scales import value_scales
 from .shifts import value_shifts
-from .tracing import Step, Traced
-from .unfold import folded, spike_values, thermometer
+from .step import Step
+from .substeps import folded, spike_values, thermometer
+from .tracing import Traced
 
 Value = Tensor | Frames  # between layers
 F = TypeVar("F", bound=Callable[..., Any])
@@ -148,11 +149,12 @@ class Network(torch.nn.Module):
         integer = modes == {True}
         check_codes(x, self.input.high, scaled=integer or self.input.scale != 1.0, proved=integer)
         values: dict[str, Value] = {}
+        by_name = self.layers_by_name
         if integer:
-            scales, most = value_scales(self)
+            scales, most = value_scales(self.steps, by_name)
         else:  # only what is still codes has a scale
             scales, most = {}, {}
-        shifts, by_name = value_shifts(self, integer), self.layers_by_name
+        shifts = value_shifts(self.steps, by_name, integer)
         on_substeps = spike_values(self.steps) if self.substeps > 1 else frozenset[str]()
         spikes: dict[str, Value] = {}
         states: dict[str, list[Tensor]] = {}
@@ -244,7 +246,8 @@ class Network(torch.nn.Module):
         tensors = [
             _tensor(v, 1.0 if integer else scales.get(i, 1.0)) for i, v in zip(s.inputs, inputs, strict=True)
         ]
-        return group(tensors, scale, largest, timesteps, self._shifts_of(s, shifts, 1.0), substeps)
+        moved = self._shifts_of(s, shifts, 1.0)
+        return uncompiled.run(group, tensors, scale, largest, timesteps, moved, substeps)
 
     @staticmethod
     def _shifts_of(s: Step, shifts: dict[str, Tensor], unit: float) -> list[Tensor] | None:

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
 from ..errors import NotLowerable
+from .group import Group
 from .parts import area
 from .recurrent import check_scale
-
-if TYPE_CHECKING:
-    from .group import Group
-    from .network import Network
-    from .tracing import Step
+from .step import Step
 
 
-def value_scales(net: Network) -> tuple[dict[str, float], dict[str, float]]:
+def value_scales(
+    steps: Sequence[Step], groups: Mapping[str, Group]
+) -> tuple[dict[str, float], dict[str, float]]:
     """Real value of one code, and the largest code, of every value of a quantized network."""
     scales: dict[str, float] = {}
     most: dict[str, float] = {}
-    by_name = net.layers_by_name
-    for s in net.steps:
+    for s in steps:
         if s.kind == "input":
             scales[s.name], most[s.name] = s.module.scale, float(s.module.high)
         elif s.kind == "group":
-            equation = by_name[s.name].neuron.equation
+            equation = groups[s.name].neuron.equation
             scales[s.name], most[s.name] = equation.unit_of_spike, float(equation.spikes)
-            if by_name[s.name].delay:
+            if groups[s.name].delay:
                 check_scale(s.name, scales[s.inputs[0]])
             if len({scales[i] for i in s.inputs}) > 1:
                 raise NotLowerable(

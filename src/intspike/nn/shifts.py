@@ -6,21 +6,19 @@ a map, because positions at a border see fewer taps, and joins the sums.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from .group import Group
 from .parts import Synapse, area, pair
-
-if TYPE_CHECKING:
-    from .network import Network
+from .step import Step
 
 Shifts = Sequence[Tensor]  # [1] each, of what each synapse reads
 
 
-def value_shifts(net: Network, codes: bool) -> dict[str, Tensor]:
+def value_shifts(steps: Sequence[Step], groups: Mapping[str, Group], codes: bool) -> dict[str, Tensor]:
     """What readers of each value add to it, [1], with gradients; values that are not shifted are not named.
 
     A shift passes flattening, dropout (which masks what is sent), pools and additions; in a value that another module
@@ -30,11 +28,10 @@ def value_shifts(net: Network, codes: bool) -> dict[str, Tensor]:
         codes: whether it counts codes of the value, whose averages are sums, or is real.
     """
     shifts: dict[str, Tensor] = {}
-    by_name = net.layers_by_name
-    for s in net.steps:
+    for s in steps:
         found = [shifts[i] for i in s.inputs if i in shifts]
         if s.kind == "group":
-            neuron = by_name[s.name].neuron
+            neuron = groups[s.name].neuron
             if (window := neuron.window) is not None:
                 shifts[s.name] = window * (1.0 if codes else neuron.equation.unit_of_spike)
         elif not found or s.kind in ("readout", "other", "and", "iand"):

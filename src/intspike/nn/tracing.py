@@ -20,6 +20,7 @@ from .parts import Norm, Pool, Synapse
 from .readout import Integrator, Readout, shares_currents
 from .recurrent import Recurrent, check_feedback
 from .scales import sends_spikes
+from .step import Step
 
 _SYNAPSES = (torch.nn.Conv2d, torch.nn.Linear)
 _POOLS = (torch.nn.MaxPool2d, torch.nn.AvgPool2d)
@@ -28,24 +29,6 @@ _ADDS: tuple[Any, ...] = (operator.add, operator.iadd, torch.add, "add")
 _FLATTENS: tuple[Any, ...] = (torch.flatten, "flatten")
 _END = "a model must end in a layer of neurons, whose spikes are counted, or in an integrator"
 _PRODUCTS = ("matmul", "bmm", "mm", "baddbmm", "einsum", "scaled_dot_product_attention")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One value of a network: how it is made of earlier ones.
-
-    Attributes:
-        name: of the value.
-        kind: "input", "group", "readout", or an operation on spikes: "pool", "flatten", "add", "and", "iand",
-            "dropout", "other".
-        inputs: names of the values it reads.
-        module: of a pool, a dropout, the input, or another module or function that only full precision can run.
-    """
-
-    name: str
-    kind: Literal["input", "group", "readout", "pool", "flatten", "add", "and", "iand", "dropout", "other"]
-    inputs: tuple[str, ...]
-    module: Any = None
 
 
 @dataclass

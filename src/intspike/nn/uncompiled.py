@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,12 +12,11 @@ from ..errors import BadInput
 from ..kernels import oracle
 from ..ops import Body, Form, trace
 from .affine import affine, batch_moments, normed
+from .frozen import integers
+from .group import Group
 from .integers import neuron_integers, real_current_numbers
 from .shifts import Shifts, constant, is_uniform
 from .sums import constant_map, folded, pooled, synapse, total, unfolded
-
-if TYPE_CHECKING:
-    from .group import Group
 
 
 def run(
@@ -68,7 +66,7 @@ def run(
         return _real_currents(group, inputs, timesteps, shifts)
     body = trace(equation, group.form)
     if not group.training:
-        made = group.integers(scale, most, shifts)
+        made = integers(group, scale, most, shifts)
         kind = torch.get_default_dtype()
         codes = [torch.from_numpy(c).to(kind) for c in made.codes]
         tensors = {name: torch.from_numpy(a).to(kind) for name, a in made.constants.items()}

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from ..errors import NotLowerable
-
-if TYPE_CHECKING:
-    from .network import Network
-    from .tracing import Step
+from .network import Network
+from .step import Step
+from .substeps import spike_values
 
 
 def unfold(net: Network) -> Network:
@@ -68,15 +65,6 @@ def unfold(net: Network) -> Network:
     return made
 
 
-def spike_values(steps: Sequence[Step]) -> frozenset[str]:
-    """Values that are made of spikes, and so have substeps once unfolded; others are made of the input alone."""
-    found: set[str] = set()
-    for s in steps:
-        if s.kind == "group" or (s.kind not in ("input", "readout") and any(i in found for i in s.inputs)):
-            found.add(s.name)
-    return frozenset(found)
-
-
 def _thermometers(steps: Sequence[Step]) -> frozenset[str]:
     """Values whose substeps are never 1 behind a 0: of neurons, and through maxima and Boolean joins."""
     found: set[str] = set()
@@ -85,14 +73,3 @@ def _thermometers(steps: Sequence[Step]) -> frozenset[str]:
         if s.kind == "group" or (passes and all(i in found for i in s.inputs)):
             found.add(s.name)
     return frozenset(found)
-
-
-def thermometer(s: Tensor, substeps: int) -> Tensor:
-    """Integers [T, B, ...] in 0..substeps as spikes [T * substeps, B, ...]: at the first s substeps of a timestep."""
-    at = torch.arange(substeps).reshape(1, -1, *(1,) * (s.ndim - 1))
-    return (s[:, None] > at).to(s.dtype).flatten(0, 1)
-
-
-def folded(spikes: Tensor, substeps: int) -> Tensor:
-    """Sums over the substeps of each timestep: [T * substeps, B, ...] to [T, B, ...]."""
-    return spikes.unflatten(0, (-1, substeps)).sum(1)

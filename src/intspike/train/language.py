@@ -116,4 +116,5 @@ def _unit(net: Network) -> float:
         raise BadInput("a language model must end in an integrator, whose currents are logits")
     if not net.quantized:
         return 1.0
-    return float(net.readout.coded()[1].detach().double()) * value_scales(net)[0][net.readout.source]
+    scales, _ = value_scales(net.steps, net.layers_by_name)
+    return float(net.readout.coded()[1].detach().double()) * scales[net.readout.source]
