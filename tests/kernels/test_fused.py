@@ -283,6 +283,31 @@ def test_the_other_half_of_the_cover(choice):
     check_gradients(choice, 1)
 
 
+@dataclasses.dataclass(frozen=True)
+class Bent(Neuron):
+    """A neuron as users write it: its step shifts by numbers and takes a magnitude."""
+
+    beta: float = 0.75
+
+    def step(self, ops: Any, state: Any, current: Any) -> Any:
+        left = ops.reset(state["u"], ops.prev())
+        return ops.fire("u", ops.leak(left) - (abs(left) >> 2) + (left >> 3) + current)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("codec", "leak"),
+    [(None, Carry()), (Table(2, 1), Carry()), (Uniform(8, -80, "wrap", "before reset"), Dyadic(8))],
+    ids=str,
+)
+def test_shifts_by_numbers_have_the_definition_and_the_gradients_of_all_others(codec: Any, leak: Any):
+    choice = {f: v[0] for f, v in FACTORS.items()} | {"codec": codec, "neuron": Bent, "leak": leak}
+    assert neuron_and_form(choice)
+    check_forward(choice, oracle.run)
+    check_forward(choice, fused.run)
+    check_gradients(choice)
+
+
 # --- gradients ------------------------------------------------------------------------------------------------
 
 

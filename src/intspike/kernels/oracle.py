@@ -40,8 +40,9 @@ _OPS: dict[str, Callable[..., Tensor]] = {
     "sub": torch.sub,
     "mul": torch.mul,
     "div": torch.div,
-    "min": torch.minimum,
-    "max": torch.maximum,
+    # of equals the first takes the gradient, as the op table says
+    "min": lambda x, y: torch.where(y >= x, x, y),
+    "max": lambda x, y: torch.where(x >= y, x, y),
     "abs": torch.abs,
     "select": lambda c, x, y: torch.where(c != 0, x, y),
     "cut": lambda x: x.detach(),

@@ -262,9 +262,15 @@ class BackwardText(LoopText):
             lines.append(f"    level{j}_{new}[p] = (float){self.entry(f'{name}.levels', 'code[p]')};")
         return ["{", *("    " + line for line in [*lines, "}"]), "}"]
 
+    def _argument(self, n: int, k: int) -> str:
+        """How instruction k reads instruction n: what is hoisted reads constants as they are."""
+        if k in self.fixed and self._constant(n):
+            return f"{float(self.steps.instructions[n].immediate)!r}f"
+        return f"h{n}[p]" if n in self.fixed and k not in self.fixed else f"v{n}"
+
     def _statement(self, k: int) -> str:
         i = self.steps.instructions[k]
-        a = [f"h{n}[p]" if n in self.fixed and k not in self.fixed else f"v{n}" for n in i.args]
+        a = [self._argument(n, k) for n in i.args]
         match i.op:
             case "adjoint":
                 sent = "gy[p]" if self.steps.prev is None else "(gy[p] + ap[p])"
