@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,12 +53,18 @@ class Cycle:
     @property
     def spike_period(self) -> int:
         """p, which divides the period of the states and can be smaller."""
-        return len(self.word)
+        return self._seen[0]
 
     @property
     def observable(self) -> str:
         """Stands for the word: equal for cycles that send the same, wherever one begins to look."""
-        return name_of(self.word)
+        return self._seen[1]
+
+    @cached_property
+    def _seen(self) -> tuple[int, str]:
+        """Period and name of the word, which are asked for often; the word itself may be large."""
+        word = self.word
+        return len(word), name_of(word)
 
 
 @dataclass(frozen=True, eq=False)
