@@ -235,7 +235,7 @@ def test_own_static_arrays(shape, tmp_path: Path):
         ({"test_labels": np.arange(9)}, {"timed": True}, "one label for each of the 10 samples, but holds 9"),
         ({"test_labels": np.full(10, -1)}, {"timed": True}, "must hold labels 0 to 2, but holds -1"),
         ({}, {"timed": True, "classes": ("a", "b")}, "must hold labels 0 to 1, but holds 2"),
-        ({"test_labels": np.arange(10.0)}, {"timed": True}, "must be int16 or .*, but is '<f8'"),
+        ({"test_labels": np.arange(10.0)}, {"timed": True}, "must be int16 or .*, but is '<f8'; .* argmax"),
         ({"train_inputs": np.zeros((30, 6, 4))}, {"timed": True}, "must be uint8, but is '<f8'"),
         ({"train_inputs": np.full((30, 6, 4), 2, np.uint8)}, {"timed": True, "high": 1}, "codes up to 1, but holds 2"),
         ({"train_inputs": np.zeros(30, np.uint8)}, {}, r"must have two to five axes, but claims \[30\]"),

@@ -45,8 +45,8 @@ class Split:
             wanted = "[N, T, F] or [N, T, C, H, W]" if self.timed else "[N, F] or [N, C, H, W]"
             raise BadInput(
                 f"{'timed' if self.timed else 'static'} inputs must be uint8 of shape {wanted}, but are "
-                f"{self.inputs.dtype} of shape {list(self.inputs.shape)}; reshape or convert them, or say timed="
-                f"{not self.timed}"
+                f"{self.inputs.dtype} of shape {list(self.inputs.shape)}; reshape or convert them "
+                f"(images of one channel: x[{':, ' * lead}None]), or say timed={not self.timed}"
             )
         if self.labels.dtype != np.int64 or self.labels.shape != self.inputs.shape[:1]:
             raise BadInput(

@@ -138,10 +138,7 @@ def read_npy(path: Path, archive: zipfile.ZipFile, name: str, expected: Array) -
         shape = tuple(int(size) for size in sizes.split(",") if size.strip())
         if kind not in expected.types:
             wanted = " or ".join(sorted({_spoken(t) for t in expected.types}))
-            raise BadData(
-                f"{where} must be {wanted}, but is {kind!r}; convert it with "
-                f"astype({_spoken(expected.types[0])!r})"
-            )
+            raise BadData(f"{where} must be {wanted}, but is {kind!r}; {_repair(kind, expected.types)}")
         check_shape(where, shape, expected.shape, expected.most)
         size = length + math.prod(shape) * np.dtype(kind).itemsize
         if entry.file_size != size:
@@ -155,6 +152,18 @@ def read_npy(path: Path, archive: zipfile.ZipFile, name: str, expected: Array) -
 def _spoken(kind: str) -> str:
     """An element type as numpy names it, text of any length as one."""
     return "str" if kind.startswith("<U") else np.dtype(kind).name
+
+
+def _repair(kind: str, wanted: Sequence[str]) -> str:
+    """How to convert without a loss that nobody sees: fractions, and numbers out of range, would vanish or wrap."""
+    name = _spoken(wanted[0])
+    if kind[1:2] == "f" and len({_spoken(w) for w in wanted}) > 1:
+        return f"convert it with astype({name!r}), or one-hot rows with argmax(1)"
+    if kind[1:2] == "f" and name == "uint8":
+        return "codes are whole numbers 0..255: of inputs in 0..1 give (x * 255).round().astype('uint8')"
+    if kind[1:2] in ("i", "u") and name == "uint8":
+        return "where its values are 0..255, convert it with astype('uint8')"
+    return f"convert it with astype({name!r})"
 
 
 def read_npy_header(where: str, stream: Stream) -> tuple[str, int]:

@@ -68,6 +68,12 @@ def common(a: Trace, b: Trace) -> tuple[Trace, Trace, list[str]]:
     return part(a), part(b), left
 
 
+def _spoken(field: NDArray[np.generic] | None) -> str:
+    if field is None:
+        return "none"
+    return f"{len(field)} timesteps of {field.shape[1]} samples of shape {list(field.shape[2:])}"
+
+
 def compare(a: Trace, b: Trace, names: tuple[str, str]) -> Comparison:
     """Count what was compared; two traces must agree in everything.
 
@@ -76,10 +82,15 @@ def compare(a: Trace, b: Trace, names: tuple[str, str]) -> Comparison:
         BadInput: traces of different layers, shapes or lengths.
     """
     x, y = _fields(a), _fields(b)
-    if x.keys() != y.keys() or any(x[k].shape != y[k].shape for k in x) or a.readout.shape != b.readout.shape:
+    for k in (k for k in {**x, **y} if k not in x or k not in y or x[k].shape != y[k].shape):
         raise BadInput(
-            f"compared traces must have the same layers and shapes, but {names[0]} has "
-            f"{ {k: v.shape for k, v in x.items()} } and {names[1]} has { {k: v.shape for k, v in y.items()} }"
+            f"compared traces must have the same layers and shapes, but of {k[1]} of {k[0]!r} {names[0]} has "
+            f"{_spoken(x.get(k))} and {names[1]} {_spoken(y.get(k))}"
+        )
+    if a.readout.shape != b.readout.shape:
+        raise BadInput(
+            f"compared traces must have the same readout, but {names[0]} has {list(a.readout.shape)} and {names[1]} "
+            f"{list(b.readout.shape)}, samples first"
         )
     compared = sum(v.size for v in x.values()) + a.readout.size
     different = {k: x[k] != y[k] for k in x}

@@ -58,7 +58,11 @@ def read_data(text: str) -> Dataset:
     if name in READERS:
         return READERS[name](path if equals else None)
     if Path(text).exists():
-        own = Path(text).is_file() and Path(text).suffix == ".npz" and "train_inputs" in npz_names(Path(text))
+        own = (
+            Path(text).is_file()
+            and Path(text).suffix == ".npz"
+            and "train_images" not in npz_names(Path(text))
+        )
         return data.npz(text) if own else data.fashion_mnist(text)
     if ":" in text and "/" not in text:
         from .custom import user_data
