@@ -176,7 +176,7 @@ def test_a_session_is_a_run(case: Case, seed: int):
 
 def reordered(program: Program, rng: random.Random) -> Program:
     """The same graph, its nodes in another order that the rules allow; what runs on substeps stays in one run."""
-    parts = [[run] if on else [[n] for n in run] for on, run in runs(program)]
+    parts = [[run] if on else [[n] for n in run] for on, run in runs(program.nodes)]
     left, done = [part for several in parts for part in several], []
     while left:
         chosen = rng.choice([part for part in left if reads_only(part, done)])

@@ -23,7 +23,7 @@ from intspike.engine.vectors import FILES, random_inputs, write_vectors
 from intspike.errors import BadData, BadInput, Divergence
 from intspike.export.c import export_c
 from intspike.ir.artifact import content_hash, load
-from intspike.ir.program import NODES
+from intspike.ir.nodes import NODES
 from intspike.native import STRICT, compile_command, compiler
 
 ROOT = Path(__file__).parents[2]

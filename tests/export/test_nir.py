@@ -21,6 +21,7 @@ from intspike.interop.nir_program import program_in
 from intspike.ir import Program
 from intspike.ir.artifact import content_hash
 from intspike.lower import lower
+from intspike.nn.frozen import integers
 from intspike.ops import Dyadic, Shift
 from intspike.quant import QuantConfig, ThresholdCentred, Uniform, UniformState
 
@@ -90,7 +91,7 @@ def test_a_round_trip_through_the_metadata_is_bit_exact_and_the_rest_is_the_para
     for group, synapse, neuron in zip(
         net.layers, ("layer_1", "layer_6", "layer_8"), ("layer_3", "layer_7", "layer_9"), strict=True
     ):
-        made = group.integers(1 / 255 if group is net.layers[0] else 1.0, 255)
+        made = integers(group, 1 / 255 if group is net.layers[0] else 1.0, 255)
         gain = made.constants["gain"] * made.unit * (255 if group is net.layers[0] else 1)
         weight = nodes[synapse].fields["weight"] / gain.reshape(-1, *(1,) * (made.codes[0].ndim - 1))
         assert np.abs(weight - made.codes[0]).max() < 1e-9

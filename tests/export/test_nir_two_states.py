@@ -75,7 +75,7 @@ QUARTERS = st.sampled_from([0.0, 0.25, 0.5, 0.75])
     st.integers(0, 2**32 - 1), QUARTERS, QUARTERS, st.sampled_from(["subtract", "zero"]),
     st.sampled_from(["before leak", "after leak"]), st.sampled_from([">=", ">"]),
 )  # fmt: skip
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_an_import_of_the_nodes_fires_as_the_program_does(
     tmp_path_factory: pytest.TempPathFactory,
     seed: int,

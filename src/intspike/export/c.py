@@ -141,7 +141,7 @@ class Renderer:
             lines += ["if (fresh) {", *(f"    node_{k}(s);" for k in once), "}"]
         else:
             lines.append("(void)fresh;")
-        for on_substeps, nodes in runs(self.program):
+        for on_substeps, nodes in runs(self.program.nodes):
             calls = [f"node_{self.layout[n.name].number}(s);" for n in nodes if n.name not in static]
             if on_substeps:
                 count = self.program.substeps

@@ -1,20 +1,20 @@
 """The waist: one integer program between training and everything else."""
 
-from .program import Conv as Conv
-from .program import Dense as Dense
-from .program import Edge as Edge
-from .program import Fold as Fold
-from .program import Input as Input
-from .program import Integrator as Integrator
-from .program import Join as Join
-from .program import Neuron as Neuron
-from .program import Node as Node
-from .program import Offset as Offset
-from .program import Pool as Pool
+from .nodes import Conv as Conv
+from .nodes import Dense as Dense
+from .nodes import Edge as Edge
+from .nodes import Fold as Fold
+from .nodes import Input as Input
+from .nodes import Integrator as Integrator
+from .nodes import Join as Join
+from .nodes import Neuron as Neuron
+from .nodes import Node as Node
+from .nodes import Offset as Offset
+from .nodes import Pool as Pool
+from .nodes import Readout as Readout
+from .nodes import Unfold as Unfold
+from .nodes import frozen as frozen
 from .program import Program as Program
-from .program import Readout as Readout
-from .program import Unfold as Unfold
-from .program import frozen as frozen
 from .ranges import Range as Range
 from .ranges import ranges as ranges
 from .static import static_nodes as static_nodes

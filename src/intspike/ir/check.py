@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .check_neuron import check_neuron
 from .clock import check_clock
-from .program import (
+from .nodes import (
     Conv,
     Dense,
     Fold,
@@ -26,27 +25,24 @@ from .program import (
 )
 from .rules import NAME, must, within
 
-if TYPE_CHECKING:
-    from .program import Program
-
 Shape = tuple[int, ...]
 MOST_ELEMENTS = 1 << 28
 
 
-def check(program: Program) -> dict[str, Shape]:
+def check(nodes: Sequence[Node]) -> dict[str, Shape]:
     """The shape of every node, or BadProgram naming the node, the rule, what was given."""
     names: set[str] = set()
-    for n in program.nodes:
+    for n in nodes:
         must(NAME.match(n.name), f"a node's name must be letters, digits, _ and ., not {n.name!r}")
         must(n.name not in names, f"node names must differ, but {n.name!r} is used twice")
         names.add(n.name)
-    count = [sum(isinstance(n, kind) for n in program.nodes) for kind in (Input, Readout)]
+    count = [sum(isinstance(n, kind) for n in nodes) for kind in (Input, Readout)]
     must(count[0] == 1, f"a program must have one input, not {count[0]}")
     must(count[1] == 1, f"a program must have one readout, not {count[1]}")
     shapes: dict[str, Shape] = {}
     before: set[str] = set()
-    ends = {n.name for n in program.nodes if isinstance(n, Readout)}
-    for n in program.nodes:
+    ends = {n.name for n in nodes if isinstance(n, Readout)}
+    for n in nodes:
         for e in n.edges:
             must(e.source in names, f"{n.name} reads {e.source!r}, which does not exist")
             must(e.source not in ends, f"{n.name} reads {e.source}, but nothing may read a readout")
@@ -54,9 +50,9 @@ def check(program: Program) -> dict[str, Shape]:
             if not e.delay:
                 must(e.source in before, f"{n.name} reads {e.source} undelayed, so must stand behind it")
         before.add(n.name)
-    check_clock(program.nodes)
+    check_clock(nodes)
     # delayed edges may point forwards: go round until every shape is known, in a loop from a node that has its own
-    remaining = list(program.nodes)
+    remaining = list(nodes)
     while remaining:
         ready = [n for n in remaining if all(e.source in shapes for e in n.edges)]
         for n in ready:

@@ -8,13 +8,9 @@ reads a `Fold` waits until all substeps are in. A run has no memory but the sums
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from ..errors import BadProgram
-from .program import Conv, Dense, Fold, Join, Node, Pool, Unfold
-
-if TYPE_CHECKING:
-    from .program import Program
+from .nodes import Conv, Dense, Fold, Join, Node, Pool, Unfold
 
 
 def on_substeps(nodes: Sequence[Node]) -> frozenset[str]:
@@ -27,12 +23,17 @@ def on_substeps(nodes: Sequence[Node]) -> frozenset[str]:
     return frozenset(found)
 
 
-def runs(program: Program) -> Iterator[tuple[bool, list[Node]]]:
+def substeps(nodes: Sequence[Node]) -> int:
+    """Substeps of a timestep; 1 where there is no substep clock."""
+    return next((n.substeps for n in nodes if isinstance(n, Unfold)), 1)
+
+
+def runs(nodes: Sequence[Node]) -> Iterator[tuple[bool, list[Node]]]:
     """The nodes in order, in runs: whether a run is done once a substep, and its nodes."""
-    inside = program.on_substeps
+    inside = on_substeps(nodes)
     run: list[Node] = []
     on = False
-    for n in program.nodes:
+    for n in nodes:
         now = n.name in inside or isinstance(n, Fold)
         if run and now != on:
             yield on, run

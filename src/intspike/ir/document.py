@@ -20,7 +20,7 @@ from ..ops.codec import Codec, State, Table, Uniform
 from ..ops.surrogate import Surrogate
 from .container import Flaw, must, shown
 from .fields import BOOLEAN, NAME, REAL, Kind, integer, keyed, listed, one_of, read, text, write
-from .program import (
+from .nodes import (
     Conv,
     Dense,
     Edge,
@@ -32,10 +32,10 @@ from .program import (
     Node,
     Offset,
     Pool,
-    Program,
     Readout,
     Unfold,
 )
+from .program import Program
 
 VERSION = 1
 _SIZE = integer(-(1 << 31), 1 << 31)  # `check` knows the narrower ranges

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from ..errors import RangeExceeded
 from ..fixed import bits_for
 from ..ops.intervals import intervals
-from .program import (
+from .clock import substeps
+from .nodes import (
     Conv,
     Dense,
     Edge,
     Fold,
+    Graph,
     Input,
     Integrator,
     Join,
@@ -27,7 +29,6 @@ from .program import (
     Node,
     Offset,
     Pool,
-    Program,
     Readout,
     Unfold,
 )
@@ -60,7 +61,7 @@ class Range:
         return bits_for(self.sum_low, self.sum_high)[0]
 
 
-def ranges(program: Program, timesteps: int = 1024) -> dict[str, Range]:
+def ranges(program: Graph, timesteps: int = 1024) -> dict[str, Range]:
     """Proved bounds of every node.
 
     Args:
@@ -72,7 +73,8 @@ def ranges(program: Program, timesteps: int = 1024) -> dict[str, Range]:
     # what a neuron sends is declared, so a loop through one is no circle
     bounds: dict[str, Bound] = {
         n.name: (np.zeros(s, np.int64), np.full(s, n.body.spikes))
-        for n in program.neurons
+        for n in program.nodes
+        if isinstance(n, Neuron)
         for s in [program.shapes[n.name]]
     }
     proved: dict[str, Range] = {}
@@ -97,7 +99,7 @@ def _positive_negative(weight: Ints) -> tuple[Ints, Ints]:
     return np.maximum(weight, 0), np.minimum(weight, 0)
 
 
-def _range(n: Node, inputs: list[Bound], program: Program, timesteps: int) -> tuple[Bound, Range]:
+def _range(n: Node, inputs: list[Bound], program: Graph, timesteps: int) -> tuple[Bound, Range]:
     shape = program.shapes[n.name]
     partial: Bound | None = None
     steps: Mapping[int, tuple[Ints, Ints]] = {}
@@ -155,8 +157,9 @@ def _range(n: Node, inputs: list[Bound], program: Program, timesteps: int) -> tu
             out = np.zeros(shape, np.int64), np.minimum(high, 1)
         case Fold():
             low, high = inputs[0]
-            _guard(n.name, program.substeps, low, high)
-            out = low * program.substeps, high * program.substeps
+            count = substeps(program.nodes)
+            _guard(n.name, count, low, high)
+            out = low * count, high * count
             partial = np.minimum(out[0], 0), np.maximum(out[1], 0)
         case Neuron():
             low, high = (b.reshape(shape[0], -1) for b in inputs[0])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .program import Input, Integrator, Neuron, Program, Readout, Unfold
+from .nodes import Input, Integrator, Neuron, Readout, Unfold
+from .program import Program
 
 
 def static_nodes(program: Program) -> frozenset[str]:

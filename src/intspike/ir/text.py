@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import RangeExceeded
 from ..fixed import bits_for
 from ..ops.codec import Codec, Table
-from .program import (
+from .nodes import (
     Conv,
     Dense,
     Edge,
     Fold,
+    Graph,
     Input,
     Integrator,
     Join,
@@ -25,18 +25,13 @@ from .program import (
     Readout,
     Unfold,
 )
-
-if TYPE_CHECKING:
-    from .program import Program
-    from .ranges import Range
+from .ranges import Range, ranges
 
 TIMESTEPS = 1024  # the longest run that a listing proves
 
 
-def listing(program: Program) -> str:
+def listing(program: Graph) -> str:
     """One block a node: what it reads, its shape, its constants in short, its body, its proved widths."""
-    from .ranges import ranges
-
     try:
         proved = ranges(program, TIMESTEPS)
         lines = [f"program, ranges proved for {TIMESTEPS} timesteps"]
