@@ -137,6 +137,18 @@ def test_a_finished_training_is_not_repeated_and_other_options_are_refused(here:
     assert (again / "model.intspike").read_bytes() == before  # equal options, equal bytes
 
 
+def test_a_program_of_something_else_is_not_replaced_unasked(here: Path) -> None:
+    (here / "other").mkdir()
+    (here / "other" / "model.intspike").write_text("mine")
+    result = CliRunner().invoke(app, [*TRAIN, "--out", "other"])
+    assert isinstance(result.exception, BadInput)
+    assert str(result.exception).startswith(
+        "--out other must be new or hold the same training, but holds a model"
+    )
+    assert [f.name for f in (here / "other").iterdir()] == ["model.intspike"]
+    assert (here / "other" / "model.intspike").read_text() == "mine"
+
+
 def test_quantized_training_starts_from_a_given_network(here: Path) -> None:
     run(*TRAIN, "--out", "from", "--start", "made/full-precision.safetensors")
     assert (here / "from" / "model.intspike").read_bytes() == (here / "made" / "model.intspike").read_bytes()

@@ -18,7 +18,7 @@ def drift(
     ] = "fashion-mnist",
     model: arguments.Model = None,
     parts: Annotated[
-        str, typer.Option(help="what is quantized: weights, states, both, near (full precision)")
+        str, typer.Option(help="what is quantized: weights, states, both (4 bits), near (full precision)")
     ] = "weights,states,both,near",
     weights: Annotated[str, typer.Option(help="by which quantizers")] = "uniform,lsq,lq-net",
     states: Annotated[
@@ -26,11 +26,11 @@ def drift(
     ] = "uniform-signed,uniform-unsigned,threshold-centred,learned",
     seeds: arguments.Seeds = 3,
     epochs: arguments.Epochs = 4,
-    weight_bits: Annotated[str, typer.Option(help="of weights, 2..8")] = "2,3,4,8",
+    weight_bits: Annotated[str, typer.Option(help="of weights alone, 2..8")] = "2,3,4,8",
     clips: Annotated[
         str, typer.Option(help="ranges of weights in standard deviations, beside their own")
     ] = "1.5,2.5,5",
-    state_bits: Annotated[str, typer.Option(help="of states, 1..8")] = "1,2,3,4,8",
+    state_bits: Annotated[str, typer.Option(help="of states alone, 1..8")] = "1,2,3,4,8",
     strength: Annotated[
         float, typer.Option(help="weight of the distance to full precision in a regularised loss")
     ] = 10.0,
