@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,8 @@ from ..ir import Neuron
 from ..neuron import IF, LIF, CubaLIF
 from ..neuron import Neuron as Equations
 from ..ops import Carry, Dyadic, Form, Shift, Table, trace
-from ..ops.body import leak_prefix
-from ..ops.trace import Blocked, Kept
+from ..ops.body import Body, leak_prefix
+from ..ops.trace import BLOCKED, Blocked, Kept
 
 Reals = NDArray[np.float64]
 ALONE = "export with program_only=True (--program-only)"  # what NIR cannot say travels as the program alone
@@ -87,20 +87,24 @@ def _candidates(n: Neuron) -> Iterator[tuple[Equations, Form]]:
     fields: dict[str, Any] = {
         "reset": body.reset, "compare": ">" if body.strict else ">=", "surrogate": body.surrogate
     }  # fmt: skip
-    leak = _kind(n, "u")
-    orders = ("before leak", "after leak")
+    leak, orders = _kind(n, "u"), ("before leak", "after leak")
     if "i" in body.quantized:
-        stored = body.codec("i")
-        for blocked, own in product(get_args(Blocked), repeat=2):
-            form = Form(codec, leak, blocked, (Kept("i", stored, _kind(n, "i"), own),))  # type: ignore[arg-type]
-            for order, on, reads in product(orders, ("state", "sum"), ("new current", "last current")):
-                for beta in (0.5, None):
-                    yield CubaLIF(reset_order=order, leak_on=on, reads=reads, beta=beta, **fields), form  # type: ignore[arg-type]
+        kept = Kept("i", body.codec("i"), _kind(n, "i"), _blocked(body, "i"))  # type: ignore[arg-type]
+        form = Form(codec, leak, _blocked(body, "u"), (kept,))
+        for order, on, reads in product(orders, ("state", "sum"), ("new current", "last current")):
+            for beta in (0.5, None):
+                yield CubaLIF(reset_order=order, leak_on=on, reads=reads, beta=beta, **fields), form  # type: ignore[arg-type]
         return
-    for blocked in get_args(Blocked):
-        yield IF(**fields), Form(codec, Carry(), blocked)
-        for order in orders:
-            yield LIF(reset_order=order, **fields), Form(codec, leak, blocked)  # type: ignore[arg-type]
+    blocked = _blocked(body, "u")
+    yield IF(**fields), Form(codec, Carry(), blocked)
+    for order in orders:
+        yield LIF(reset_order=order, **fields), Form(codec, leak, blocked)  # type: ignore[arg-type]
+
+
+def _blocked(body: Body, state: str) -> Blocked:
+    """Where the gradient of a state's codec is blocked."""
+    said = next(i.immediate for i in body.instructions if i.op == "encode" and i.name == state)
+    return next(name for name, value in BLOCKED.items() if value == said)
 
 
 def _kind(n: Neuron, state: str) -> Carry | Dyadic | Shift:
