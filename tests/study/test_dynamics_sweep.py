@@ -17,7 +17,8 @@ from intspike.dynamics import Ensemble, classify, orbit, raster
 from intspike.errors import BadInput
 from intspike.measure import wilson
 from intspike.study.dynamics import sweep as module
-from intspike.study.dynamics.sweep import Options, cells_of, compute, parse_axis, run
+from intspike.study.dynamics.sweep import compute, run
+from intspike.study.dynamics.sweep_options import Options, cells_of, parse_axis
 from intspike.study.dynamics.sweep_report import length_table, lengths, networks_of, page_of
 from intspike.study.grid import Finished, cell_hash
 from toy_cells import Here
@@ -68,7 +69,7 @@ def test_the_table_holds_what_single_orbits_say(here: Here, tmp_path: Path):
 
 
 def test_more_seeds_keep_what_is_there(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "BLOCK", 2)
+    monkeypatch.setattr("intspike.study.dynamics.sweep_options.BLOCK", 2)
     run(replace(SMALL, seeds=2), tmp_path)
     done: list[str] = []
     submit = here.submit

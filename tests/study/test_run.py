@@ -15,7 +15,8 @@ from intspike.engine.trace import Trace
 from intspike.errors import BadData, BadInput, Divergence
 from intspike.ir.artifact import content_hash, load
 from intspike.study import fashion_mnist
-from intspike.study.fashion_mnist import MAIN, REFERENCE, VARIANTS, Options, run
+from intspike.study.fashion_mnist import run
+from intspike.study.fashion_mnist_result import MAIN, REFERENCE, VARIANTS, Options
 from intspike.study.trained_for import trained_timesteps
 from intspike.study.watch import Watch
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..measure import LayerFiring
-from .fashion_mnist import REFERENCE
+from .fashion_mnist_result import REFERENCE
 
 _CAPTION = (
     "differ: spikes and stored codes that torch, interpreter, native engine and C program disagree on; rate, dead, "

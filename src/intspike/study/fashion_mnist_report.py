@@ -19,7 +19,7 @@ from ..measure import size_bits
 from ..measure.codes import decay
 from ..measure.codes import levels as levels_of
 from ..ops import Table as TableCodec
-from .fashion_mnist import MAIN, REFERENCE, VARIANTS, Result
+from .fashion_mnist_result import MAIN, REFERENCE, VARIANTS, Result
 from .report import MembraneTrace, QuantizerPicture, Raster, ReportContent, Table, Variant
 
 Reals = NDArray[np.float64]

@@ -49,7 +49,8 @@ def random(
     intspike dynamics random --neurons 60 --density 0.1,0.5 --seeds 10
     """
     need_torch()
-    from .sweep import Options, parse_axis, run
+    from .sweep import run
+    from .sweep_options import Options, parse_axis
     from .sweep_report import networks_of, regime_table
 
     options = Options(
@@ -126,7 +127,8 @@ def trained(
     intspike dynamics trained --neurons LIF,CubaLIF --bits 8,4 --seeds 5
     """
     need_torch()
-    from .trained import Options, run
+    from .trained import run
+    from .trained_network import Options
     from .trained_report import table
 
     widths = alike(parse_list(bits, low=2, full=False))

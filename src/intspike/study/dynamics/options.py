@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import BadInput
 from ...ir import Program
-from .sweep import parse_axis
+from .sweep_options import parse_axis
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ..report import Page, Section, Table, write_report
 from ..report.style import Figure, Panel, axis, colour, layout, plain, text
 from ..report.tables import markdown
 from ..watch import Watch
-from .sweep import check_shares
+from .sweep_options import check_shares
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from ..folder import write_csv, write_json, write_text
 from ..grid import Finished
 from ..report import Page, Section, Table, write_report
 from ..report.tables import markdown
-from .sweep import Options, RandomCell
 from .sweep_figures import distributions, maps, rates, shares
+from .sweep_options import Options, RandomCell
 
 Network = Mapping[str, Any]
 _CELL = ("neurons", "density", "bits", "overflow", "reset", "signed", "leak", "threshold")

@@ -12,7 +12,7 @@ from ..folder import write_csv, write_json, write_text
 from ..report import Page, Section, Table, write_report
 from ..report.style import Figure, Panel, axis, colour, layout, plain
 from ..report.tables import markdown
-from .trained import Options, Trained, of
+from .trained_network import Options, Trained, of
 
 # what is told of each kind: its words, and the number
 NUMBERS: dict[str, Callable[[Trained], float | None]] = {
