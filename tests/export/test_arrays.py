@@ -19,6 +19,7 @@ from intspike.fixed import bits_for
 from intspike.ir import Conv, Dense, Integrator, Neuron, Pool, Program, artifact, ranges
 from program_examples import EXAMPLES, dense
 
+VECTORS = Path(__file__).parents[1] / "vectors"
 every_example = pytest.mark.parametrize("name", EXAMPLES)
 
 
@@ -128,6 +129,21 @@ def simulated(manifest: dict[str, Any], arrays: dict[str, np.ndarray], frames: n
             out.append(last[c])
         spikes.append(out)
     return spikes
+
+
+def test_tables_begin_at_the_lowest_code_as_the_manifest_says(tmp_path: Path):
+    manifest, _ = exported(artifact.load(VECTORS / "neurons" / "model.intspike"), tmp_path / "out")
+    seen = set[tuple[int, bool]]()
+    for n in (n for n in manifest["nodes"] if "carry" in n["arrays"]):
+        low, high = n["states"][0]["codes"]
+        _, *outputs, entries = n["arrays"]["carry"]["shape"]
+        instructions = n["body"]["instructions"]
+        lookup = next(i for i in instructions if (i["op"], i["name"]) == ("lookup", "carry"))
+        assert entries == high - low + 1
+        assert outputs == ([n["spikes"] + 1] if len(lookup["args"]) == 3 else [])
+        assert not outputs or instructions[lookup["args"][1]]["op"] == "prev"
+        seen.add((len(outputs), low < 0))
+    assert {(0, False), (1, True)} <= seen  # the cases that a reader could take for another
 
 
 def test_the_export_alone_reproduces_every_spike(tmp_path: Path):

@@ -119,6 +119,8 @@ def test_check_says_what_a_file_means(tmp_path: Path, program: Path):
 def test_vectors_and_diff(program: Path, tmp_path: Path):
     run("vectors", program, "--samples", 3, "--timesteps", 4, "--out", tmp_path / "a", "--timed")
     run("vectors", program, "--samples", 3, "--timesteps", 4, "--out", tmp_path / "b", "--timed")
+    with pytest.raises(BadInput, match="--timed is of random inputs"):
+        run("vectors", program, "--data", "fashion-mnist", "--timed", "--out", tmp_path / "c")
     assert "0 of " in run("diff", tmp_path / "a", tmp_path / "b")
     assert json.loads(run("diff", tmp_path / "a", tmp_path / "b", "--json"))["equal"] is True
     text = (tmp_path / "b" / "expected.trace").read_text()
@@ -152,6 +154,6 @@ def test_export_onnx(program: Path, tmp_path: Path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
     said = run("export", "onnx", program, "--timesteps", 3, "--out", tmp_path / "x.onnx", "--trace")
-    assert "reads int64 codes [batch, 6]" in said
+    assert "reads int64 codes [batch, 6] and gives readout, spikes/K and codes/K/J" in said
     session = onnxruntime.InferenceSession(str(tmp_path / "x.onnx"), providers=["CPUExecutionProvider"])
     assert [o.name for o in session.get_outputs()] == ["readout", "spikes/0", "codes/0/0"]

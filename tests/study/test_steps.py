@@ -297,6 +297,10 @@ def test_the_networks_that_are_named_are_those_that_can_be_built() -> None:
             BadInput, "was trained with stores='after reset', not stores='before reset'",
         ),
         (["evaluate", "made/quantized.safetensors", "--data", "own_steps:load"], BadInput, "give --model"),
+        (
+            ["evaluate", "made/quantized.safetensors", "--model", "own_steps:build", "--data", "own_steps:load"],
+            BadData, "it was quantized, so give the --bits it was trained as",
+        ),
         (["evaluate", "made/model.intspike", "--samples", "0"], BadInput, "--samples must be in 1.."),
         (["evaluate", "made/model.intspike", "--exit", "-1"], BadInput, "--exit must be points"),
         (

@@ -17,6 +17,9 @@ CONVENTIONS = {
         "fire from what was just stored",
     ],
     "exact order": "body.instructions of a neuron, one after the other; one without a range is for training alone",
+    "immediate": "the value of a constant; of an encode, where gradients stop in training, which no run needs",
+    "tables": "carry and levels begin at the lowest code of their state: [channel, code - lowest]; a carry of three "
+    "axes is [channel, last output, code - lowest], and its lookup has the last output as second argument",
     "spike": "an integer in 0..spikes: the number of thresholds that the membrane potential reaches",
     "rounding": "a right shift rounds towards minus infinity (floor); a uniform code rounds half up",
     "overflow": "stored codes saturate, or wrap where a state says so; a sum fits its accumulator, by proof",

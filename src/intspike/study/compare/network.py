@@ -123,10 +123,13 @@ def load_parameters(net: Network, path: Path, model: str) -> None:
     try:
         net.load_state_dict(tensors)
     except RuntimeError as e:
-        why = misfit(net.state_dict(), tensors) or " ".join(str(e).split())
+        has = net.state_dict()
+        why = misfit(has, tensors) or " ".join(str(e).split())
+        coded = any(name.endswith(".log_step") and name not in has for name in tensors)
         raise BadData(
-            f"{path} must hold the parameters of {model}, but does not fit: {why}; give the model it was trained as, "
-            "or its stored program (.intspike)"
+            f"{path} must hold the parameters of {model}, but does not fit: {why}; "
+            f"{'it was quantized, so give the --bits' if coded else 'give the model'} it was trained as, or its stored "
+            "program (.intspike)"
         ) from e
 
 

@@ -80,5 +80,8 @@ def export_onnx(
     shape = ", ".join(map(str, program.input.shape))
     frames = f"[{timesteps}, batch, {shape}]" if timed else f"[batch, {shape}]"
     console.print(
-        f"{out} reads int64 codes {frames} and gives readout", highlight=False, markup=False, soft_wrap=True
+        f"{out} reads int64 codes {frames} and gives readout{', spikes/K and codes/K/J' if trace else ''}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )

@@ -150,7 +150,8 @@ def _short(value: Any) -> str:
     if isinstance(value, str):
         return repr(value)
     if value.size <= 4:
-        return " x ".join(f"{v:g}" for v in value.ravel().tolist())
+        between = " x " if value.dtype.kind in "iu" else ", "  # sizes, or the numbers of a few channels
+        return between.join(f"{v:g}" for v in value.ravel().tolist())
     low, high = float(value.min()), float(value.max())
     shape = " x ".join(map(str, value.shape))
     return f"{low:g} ({shape})" if low == high else f"{low:.4g}..{high:.4g} ({shape})"

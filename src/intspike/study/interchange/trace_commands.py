@@ -93,6 +93,10 @@ def vectors(
     for name, value in (("samples", samples), ("timesteps", timesteps)):
         if not 1 <= value <= 10_000:
             raise BadInput(f"--{name} must be in 1..10000, not {value}")
+    if timed and data is not None:
+        raise BadInput(
+            "--timed is of random inputs; with --data the data set says whether frames change, leave it out"
+        )
     program = load(pretrained.find(artifact))
     if data is None:
         inputs: Any = random_inputs(program, samples, timesteps, timed=timed, seed=seed)

@@ -102,8 +102,8 @@ def run(options: Options, out: Path, *, force: bool = False, watch: Watch | None
         _check_quantizes(net, options, config)
     if not force and (out / PROGRAM).exists() and not (out / RECORD).exists():
         raise BadInput(
-            f"--out {out} must be new or hold the same training, but holds a {PROGRAM} of something else; choose another "
-            "--out, or --force to replace it"
+            f"--out {out} must be new or hold the same training, but holds a {PROGRAM} of something else; choose "
+            "another --out, or --force to replace it"
         )
     with clear_disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
