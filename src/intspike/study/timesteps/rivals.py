@@ -49,6 +49,8 @@ def rivals(rows: Rows) -> list[Rival]:
             ]
             same = [a for a in of_ann if a.cell.activation_bits == a.cell.bits]
             other = [a for a in of_ann if a.cell.activations is not None]
+            if not other and r.cell.bits == r.cell.trained[-1].bit_length():  # one network is both
+                other = same
             made.append(
                 Rival(r, t, own, _times(floating, own), _times(_first(same), own), _times(_first(other), own))
             )
