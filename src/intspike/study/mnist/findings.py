@@ -162,12 +162,7 @@ def goals(f: Findings) -> list[Goal]:
         Goal(
             "study-size", "the study's: points lost at 25 % of float32 or less", 1.0, min(small, default=None)
         ),
-        Goal(
-            "size-4",
-            "size at 4 bits, whole % of float32",
-            13.0,
-            None if (s := f.share(4)) is None else round(s),
-        ),
+        Goal("size-4", "size at 4 bits, % of float32 (13 to the nearest)", 13.5, f.share(4)),
         Goal("size-4-loss", "points lost at that size", 0.3, lost[4]),
         Goal(
             "exit-timesteps",
