@@ -238,9 +238,15 @@ def test_wrong_inputs_are_refused(x: Any, message: str):
             reference.run(small(), x, 1)
 
 
-def test_a_run_of_no_timesteps_is_refused():
+@pytest.mark.parametrize("run", [reference.run, native.run])
+def test_a_run_of_no_timesteps_or_of_no_program_is_refused(run: Any):
+    frames = np.zeros((1, 1, 2, 2), int)
     with pytest.raises(BadInput, match="timesteps must be at least 1"):
-        reference.run(small(), np.zeros((1, 1, 2, 2), int), 0)
+        run(small(), frames, 0)
+    with pytest.raises(BadInput, match=r"timesteps must be a whole number, not 4\.5"):
+        run(small(), frames, 4.5)
+    with pytest.raises(BadInput, match=r"must be of a Program, not str; .*artifact\.load"):
+        run("model.intspike", frames, 4)
 
 
 def test_frames_must_be_as_many_as_timesteps():

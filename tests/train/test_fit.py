@@ -180,6 +180,7 @@ def test_progress_is_told_after_every_batch():
     ("arguments", "message"),
     [
         ({"epochs": -1}, "epochs must be at least 0, not -1"),
+        ({"epochs": 1.5}, "epochs must be a whole number, not 1.5"),
         ({"batch_size": 0}, "batch_size must be at least 1, not 0"),
         ({"timesteps": 0}, "timesteps must be at least 1, not 0"),
         ({"timesteps": (2, 0)}, "timesteps must be at least 1, not 0"),
@@ -199,6 +200,14 @@ def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(BadInput) as e:
         train.fit(network(), **{"data": DATA, **SMALL, "epochs": 1, **arguments})
     assert message in str(e.value)
+
+
+def test_what_is_no_split_and_no_quantizer_is_named():
+    net = network()
+    with pytest.raises(BadInput, match=r"of a data\.Split, such as .*not Guarded"):
+        train.accuracy(net, DATA)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match=r"by a QuantConfig, such as .*, not 4"):
+        nn.quantize(net, 4)  # type: ignore[arg-type]
 
 
 def ends_in(*layers: torch.nn.Module) -> torch.nn.Module:

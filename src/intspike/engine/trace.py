@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +46,14 @@ def check_inputs(program: Program, inputs: NDArray[np.generic], timesteps: int) 
     Raises:
         BadInput: another shape, not integers, out of the declared range, or no timesteps.
     """
+    if not isinstance(program, Program):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise BadInput(
+            f"a run must be of a Program, not {type(program).__name__}; intspike.ir.artifact.load(path) reads one"
+        )
     x, declared = np.asarray(inputs), program.input
     shape = declared.shape
+    if not isinstance(timesteps, Integral):
+        raise BadInput(f"timesteps must be a whole number, not {timesteps!r}")
     if timesteps < 1:
         raise BadInput(f"timesteps must be at least 1, not {timesteps}")
     if x.dtype.kind not in "iub":

@@ -24,6 +24,11 @@ def quantize(net: torch.nn.Module, config: QuantConfig) -> Network:
     Raises:
         BadInput: weights that are not finite, a pattern that no layer matches, fields without meaning together.
     """
+    if not isinstance(config, QuantConfig):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise BadInput(
+            f"a network must be quantized by a QuantConfig, such as QuantConfig(Uniform(4), ThresholdCentred(4)), not "
+            f"{config!r}"
+        )
     made = copy.deepcopy(net) if isinstance(net, Network) else Network(copy.deepcopy(net))
     names = [g.name for g in made.layers] + ([] if made.readout is None else [made.readout.name])
     for pattern in config.overrides:

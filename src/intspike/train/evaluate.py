@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
+from ..errors import BadInput
 from ..nn import Artificial, Network
 
 
@@ -32,5 +33,14 @@ def correct_on(net: Network | Artificial, split: Split, *, timesteps: int = 25, 
 
 
 def accuracy(net: Network | Artificial, split: Split, *, timesteps: int = 25) -> float:
-    """Share of a split that is classified rightly, 0..1."""
+    """Share of a split that is classified rightly, 0..1.
+
+    Raises:
+        BadInput: a data set in place of one of its splits.
+    """
+    if not isinstance(split, Split):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise BadInput(
+            f"accuracy must be asked of a data.Split, such as the test split of a data set (data.test), not "
+            f"{type(split).__name__}"
+        )
     return correct_on(net, split, timesteps=timesteps) / max(1, len(split))

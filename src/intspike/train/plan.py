@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,8 @@ class Plan:
             ("batch_size", self.batch_size, 1),
             *(("timesteps", t, 1) for t in self.all_timesteps),
         ):
+            if not isinstance(value, Integral):
+                raise BadInput(f"{name} must be a whole number, not {value!r}")
             if value < least:
                 raise BadInput(f"{name} must be at least {least}, not {value}")
         if not self.all_timesteps or len(set(self.all_timesteps)) < len(self.all_timesteps):
