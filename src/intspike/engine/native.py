@@ -44,11 +44,12 @@ def run(
     cc = compiler()
     if cc is None:
         return reference.run(program, inputs, timesteps)
+    given = check_inputs(program, inputs, timesteps)
     made = _plan(program, max(timesteps, PROVED), cc, flags)
     threads = threads or default_threads()
     if made is None:
         return stepwise.run(program, inputs, timesteps, record=record, threads=threads, flags=flags)
-    x = np.ascontiguousarray(check_inputs(program, inputs, timesteps), np.uint8)
+    x = np.ascontiguousarray(given, np.uint8)
     frames, batch = x.shape[:2]
     spikes, codes = empty_traces(program, (timesteps, batch)) if record else ({}, {})
     readout = np.empty((batch, *program.shapes[program.readout.name]), np.int64)
