@@ -51,7 +51,14 @@ def compare(
     check_out(out)
     gates = parse_gates(max_emd, max_newly_dead, max_paired)
     options = Options(
-        pretrained.find(a), pretrained.find(b), data, samples, timesteps, second_seed, model, repeats
+        pretrained.find(a),
+        pretrained.find(b),
+        data,
+        samples,
+        timesteps,
+        None if second_seed is None else pretrained.find(second_seed),
+        model,
+        repeats,
     )
     found = under_bars(lambda watch: run(options, watch), as_json)
     write(found, out, _again(options))

@@ -90,9 +90,11 @@ def robust(
 
     intspike dynamics robust --bits 4,8,16 --seeds 50
     """
+    from ..folder import check_out
     from ..terminal import numbers
     from .robust import Options, run, tables
 
+    check_out(out)
     widths = numbers(bits, "bits", int)
     options = Options(
         neurons, density, widths, reset, signed, leak_shift, threshold, gain, inhibition, drive, steps, budget, seeds  # type: ignore[arg-type]
@@ -127,10 +129,12 @@ def trained(
     intspike dynamics trained --neurons LIF,CubaLIF --bits 8,4 --seeds 5
     """
     need_torch()
+    from ..folder import check_out
     from .trained import run
     from .trained_network import Options
     from .trained_report import table
 
+    check_out(out)
     widths = alike(parse_list(bits, low=2, full=False))
     options = Options(
         tuple(neurons.split(",")), widths, hidden, samples, epochs, coded_epochs, stimuli, steps, budget, seeds,
@@ -171,11 +175,13 @@ def analyse(
     intspike dynamics analyse fashion-mnist-w2u2 --data fashion-mnist
     """
     from ... import pretrained
+    from ..folder import check_out
     from .analyse import analyse as run
     from .analyse_page import summary, to_dict, write
     from .analyse_tables import attractors_of, tables
     from .options import Options
 
+    check_out(out)
     options = Options(
         pretrained.find(artifact),
         drive,

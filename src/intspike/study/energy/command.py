@@ -31,12 +31,15 @@ def energy(
     intspike energy fashion-mnist-w4u4 --data fashion-mnist --model lemaire-2022
     """
     from ... import pretrained
+    from ..folder import check_out
     from ..terminal import drawn, print_object, under_bars
     from . import page
     from .costs import Options
     from .run import measure
     from .tables import tables
 
+    if out is not None:
+        check_out(out)
     options = Options(pretrained.find(artifact), data, model, samples, timesteps)
     found = under_bars(lambda watch: measure(options, watch), as_json)
     if out is not None:
