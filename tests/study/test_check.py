@@ -118,6 +118,16 @@ def test_a_part_alone_has_no_neurons() -> None:
     ("words", "message"),
     [
         (["resnet"], "the model to check must be module:function or a registered one, not 'resnet'"),
+        (
+            ["fashion-mnist-w2u2"],
+            "a model that is not lowered yet, but fashion-mnist-w2u2 is a stored program",
+        ),
+        (
+            ["some/model.intspike"],
+            "a model that is not lowered yet, but some/model.intspike is a stored program",
+        ),
+        (["squat_fmnist", "--input-shape", "28"], "squat-fmnist reads square images C,H,H, not 28"),
+        (["recurrent", "--input-shape", "1,28,28"], "recurrent-100"),
         (["squat-fmnist", "--input-shape", "28"], "squat-fmnist reads square images C,H,H, not 28"),
         (["squat-fmnist", "--input-shape", "28,28"], "--input-shape must be C,H,W or N"),
         (["squat-fmnist", "--input-shape", "1,0,0"], "--input-shape must be C,H,W or N"),
