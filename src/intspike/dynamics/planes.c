@@ -1,4 +1,4 @@
-/* Many states at once: one bit of each in a plane, a vector. Behind a generated head, which defines
+/* Many states at once: one bit of each in a plane, a vector. Behind gates.c and a generated head, which defines
 
    fires(...)        whether one neuron's code reaches its threshold
    next_planes(...)  one neuron's timestep
@@ -9,7 +9,15 @@
    next plane. Negative weights count the neurons that do not fire, so that nothing is subtracted; what that counts too
    much is in `begins`. */
 
-#define STATES (8 * PLANE)
+typedef struct {
+    int64_t n, phases;
+    const uint32_t *senders;  /* who sends to each neuron, plane by plane: see sum_planes */
+    const uint64_t *begins;   /* [P, N, CURRENT]: planes of what a neuron receives from nobody */
+    const uint64_t *theta, *reset; /* [N, THETA] planes of each */
+    int64_t carries;          /* the most of a neuron's sum */
+} network;
+
+#define STATES (8 * VECTOR)
 #define IN_LINE static inline __attribute__((always_inline))
 
 /* A full adder: of three bits of one weight, the sum stays and the carry is of twice the weight. */
@@ -27,8 +35,8 @@ IN_LINE plane add_four(plane *s, plane *twos, const plane *sent, const uint32_t 
 }
 
 /* What a neuron receives: `at` says for every plane how many eights, fours and twos of bits add up (4 e + 2 f + t), and
-   which of `sent` they are (see `packing.senders`); what they carry goes to the next of `carries`, behind `sent`, which later planes
-   name. Returns where the next neuron's begins. */
+   which of `sent` they are (see `packing.senders`); what they carry goes to the next of `carries`, behind `sent`, which
+   later planes name. Returns where the next neuron's begins. */
 IN_LINE const uint32_t *sum_planes(
     const uint32_t *at, const uint64_t *begins, const plane *sent, plane *carries, plane *sum)
 {
@@ -66,7 +74,7 @@ static void step_planes(
         plane sum[CURRENT + 2] = {{0}};
         at = sum_planes(at, begins + i * CURRENT, sent, carries, sum);
         next[2 * i] = next_planes(
-            u + i * BITS, sent[2 * i], sum, net->theta_planes + i * THETA, net->reset_planes + i * THETA);
+            u + i * BITS, sent[2 * i], sum, net->theta + i * THETA, net->reset + i * THETA);
         next[2 * i + 1] = ~next[2 * i];
     }
 }
@@ -78,7 +86,7 @@ static void move_planes(const network *net, plane *u, int64_t steps, int64_t pha
     const int64_t n = net->n, wires = 2 * n + 1;
     plane *sent = u + n * BITS, *next = sent + wires + net->carries;
     for (int64_t j = 0; j < n; j++) {
-        sent[2 * j] = fires(u + j * BITS, net->theta_planes + j * THETA);
+        sent[2 * j] = fires(u + j * BITS, net->theta + j * THETA);
         sent[2 * j + 1] = ~sent[2 * j];
     }
     sent[2 * n] = next[2 * n] = ALL_ZEROS;
@@ -166,8 +174,8 @@ int32_t advance(
     return 0;
 }
 
-#define WORDS (PLANE / 4)
-typedef uint32_t words __attribute__((vector_size(PLANE), may_alias));
+#define WORDS (VECTOR / 4)
+typedef uint32_t words __attribute__((vector_size(VECTOR), may_alias));
 
 /* 32 times 32 bits, turned around in each of WORDS places: bit r of x[p] becomes bit p of x[r]. */
 static void turn(words *x)

@@ -1,6 +1,16 @@
-/* One state alone: a vector holds neurons. Behind network.c and a generated `next_code(...)`, one neuron's timestep: its
-   code, last output (0 or 1), current, threshold and reset. Arrays over neurons are padded to multiples of 64 with neurons
+/* One state alone: a vector holds neurons. Behind vectors.c and a generated head: `lane`, an integer
+   that holds every value of a timestep, and `next_code(...)`, one neuron's timestep: its code, last output (0 or 1), current,
+   threshold and reset. Arrays over neurons are padded to multiples of 64 with neurons
    that never fire. */
+
+typedef struct {
+    int64_t n, padded, phases;
+    const void *tables;       /* [padded / T, N / 4, 16, T]: what every four neurons send to T, a vector, by which fire */
+    int64_t tables_hold;      /* bytes of a sum there: 1 or those of a lane; 0: there are no tables, but */
+    const lane *columns;      /* [N, padded], row j holds what j sends */
+    const lane *drive;        /* [P, padded] */
+    const lane *theta, *reset;
+} network;
 
 /* Which of 64 neurons fire. */
 static inline uint64_t fired_of(const lane *u, const lane *theta)
@@ -23,7 +33,7 @@ static inline uint64_t fired_of(const lane *u, const lane *theta)
 }
 
 #define TILE(type) /* a vector's share of the targets: what every four neurons send to them, by which of them fire */ \
-    typedef type type##_tile __attribute__((vector_size(PLANE), may_alias)); \
+    typedef type type##_tile __attribute__((vector_size(VECTOR), may_alias)); \
     static inline type##_tile type##_sum(const network *net, int64_t tile, const uint64_t *fired) \
     { \
         const int64_t fours = (net->n + 15) / 16 * 4; \
@@ -50,21 +60,21 @@ static inline void sum_tables(const network *net, const lane *u, const lane *dri
     for (int64_t j = 0; j < net->padded; j += 64)
         fired[j / 64] = fired_of(u + j, net->theta + j);
     if (net->tables_hold == 1)
-        for (int64_t i = 0; i < net->padded; i += PLANE) {
-            const int8_t_tile part = int8_t_sum(net, i / PLANE, fired);
+        for (int64_t i = 0; i < net->padded; i += VECTOR) {
+            const int8_t_tile part = int8_t_sum(net, i / VECTOR, fired);
 #if defined(__AVX512BW__) && LANE_BITS == 16
             const __m512i low = _mm512_cvtepi8_epi16(_mm512_castsi512_si256((__m512i)part));
             const __m512i high = _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64((__m512i)part, 1));
             _mm512_storeu_si512(sum + i, _mm512_add_epi16(low, _mm512_loadu_si512(drive + i)));
             _mm512_storeu_si512(sum + i + 32, _mm512_add_epi16(high, _mm512_loadu_si512(drive + i + 32)));
 #else
-            for (int k = 0; k < PLANE; k++)
+            for (int k = 0; k < VECTOR; k++)
                 sum[i + k] = (lane)(drive[i + k] + part[k]);
 #endif
         }
     else
-        for (int64_t i = 0; i < net->padded; i += PLANE / (int64_t)sizeof(lane)) {
-            const lane_tile part = lane_sum(net, i * (int64_t)sizeof(lane) / PLANE, fired);
+        for (int64_t i = 0; i < net->padded; i += VECTOR / (int64_t)sizeof(lane)) {
+            const lane_tile part = lane_sum(net, i * (int64_t)sizeof(lane) / VECTOR, fired);
             *(lane_tile *)(sum + i) = part + *(const lane_tile *)(drive + i);
         }
 }
@@ -112,7 +122,7 @@ static int64_t at_ends(const network *net, const lane *u)
     return count;
 }
 
-int64_t plane_size(void)
+int64_t vector_size(void)
 {
-    return PLANE;
+    return VECTOR;
 }
