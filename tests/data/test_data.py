@@ -561,7 +561,9 @@ def test_headers_of_other_writers_are_read(tmp_path: Path):
 def test_another_type_than_uint8_is_refused(tmp_path: Path, dtype: type):
     arrays = tiny()
     file = npz(tmp_path / "a.npz", arrays | {"test_labels": arrays["test_labels"].astype(dtype)})
-    with pytest.raises(BadData, match=r"array test_labels in .*a\.npz must be uint8, but is '.*astype\('uint8'\)"):
+    with pytest.raises(
+        BadData, match=r"array test_labels in .*a\.npz must be uint8, but is '.*astype\('uint8'\)"
+    ):
         fashion_mnist(file)
 
 

@@ -416,7 +416,9 @@ def test_data_are_named_in_four_ways(place: Path, nets: Any, tmp_path: Path) -> 
     assert read_data("compared_nets:own").name == read_data("delayed-match").name
     with pytest.raises(BadData, match="nowhere"):
         read_data(f"mnist={tmp_path / 'nowhere'}")
-    np.savez(tmp_path / "names.npz", x=np.zeros((4, 3), np.uint8))  # one's own, with wrong names: no Fashion-MNIST
+    np.savez(
+        tmp_path / "names.npz", x=np.zeros((4, 3), np.uint8)
+    )  # one's own, with wrong names: no Fashion-MNIST
     with pytest.raises(BadData, match=r"one array train_inputs, .*it holds: x\)"):
         read_data(str(tmp_path / "names.npz"))
     for name in READERS:

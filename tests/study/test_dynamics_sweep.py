@@ -16,7 +16,6 @@ from intspike.cli import app
 from intspike.dynamics import Ensemble, classify, orbit, raster
 from intspike.errors import BadInput
 from intspike.measure import wilson
-from intspike.study.dynamics import sweep as module
 from intspike.study.dynamics.sweep import compute, run
 from intspike.study.dynamics.sweep_options import Options, cells_of, parse_axis
 from intspike.study.dynamics.sweep_report import length_table, lengths, networks_of, page_of
