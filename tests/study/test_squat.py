@@ -364,7 +364,7 @@ def nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"model": "my_nets:nothing"}, r"must return a torch.nn.Module, not NoneType"),
         (
             {"model": "my_nets:classes"},
-            r"must end in 10 neurons, one for each class of .*, but ends in \[7\]",
+            r"must end in 10 neurons, one for each class 0\.\.9 of .*, but ends in \[7\]",
         ),
         ({"model": "my_nets:frames"}, r"must read frames \[1, 28, 28\] of .*, but .* must read 99 values"),
         (

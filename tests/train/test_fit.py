@@ -220,7 +220,7 @@ def ends_in(*layers: torch.nn.Module) -> torch.nn.Module:
         (
             ends_in(torch.nn.Linear(16, 1)),
             {},
-            "the network must end in 2 neurons, one for each class of halves, but ends in [1]; end it in "
+            "the network must end in 2 neurons, one for each class 0..1 of halves, but ends in [1]; end it in "
             "torch.nn.Linear(..., 2) and neurons",
         ),
         (

@@ -287,7 +287,7 @@ int32_t program_run_until(program_state *s, const program_input *x, int32_t long
         if (program_margin(s) >= margin)
             return t + 1;
     }
-    return longest;
+    return longest > 0 ? longest : 0;
 }
 """
 

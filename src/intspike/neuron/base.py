@@ -32,7 +32,7 @@ def check_leak(name: str, value: float, repair: str = "") -> None:
     Raises:
         BadInput: a number outside 0..1.
     """
-    if not (math.isfinite(value) and 0 <= value <= 1):
+    if not (isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise BadInput(f"{name} must be a number in 0..1, not {value!r}{repair}")
 
 

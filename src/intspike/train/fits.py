@@ -34,8 +34,8 @@ def check_fits(net: Network, data: Dataset, name: str, *, more: bool = False) ->
         return
     if shape != (count,) and not (more and len(shape) == 1 and shape[0] > count):
         raise BadInput(
-            f"{name} must end in {count} neurons, one for each class of {data.name}, but ends in {list(shape)}; end it "
-            f"in torch.nn.Linear(..., {count}) and neurons"
+            f"{name} must end in {count} neurons, one for each class 0..{count - 1} of {data.name}, but ends in "
+            f"{list(shape)}; end it in torch.nn.Linear(..., {count}) and neurons"
             + (", with torch.nn.Flatten() before them" if len(shape) > 1 else "")
         )
 
