@@ -75,7 +75,7 @@ $(BASE): pyproject.toml constraints.txt
 
 # Without what they ask for: torchvision would replace torch
 $(ORACLES): $(BASE)
-	$(PY) -m pip install -q -c constraints.txt --no-deps spikingjelly norse loguru biodivine-aeon brevitas dependencies unfoldNd
+	$(PY) -m pip install -q -c constraints.txt --no-deps spikingjelly norse loguru biodivine-aeon brevitas dependencies unfoldNd neurobench
 	@touch $@
 
 $(DOCS): $(BASE)
