@@ -91,7 +91,7 @@ def test_a_full_disk_is_said_without_a_promise_that_anything_is_kept(tmp_path, m
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(module, "networks", lambda neuron, seed, options: [row(seed=seed)])
-    monkeypatch.setattr(report, "write", full)
+    monkeypatch.setattr(module, "write", full)
     with pytest.raises(BadInput, match=r"the disk is full; make room or choose another --out$"):
         module.run(SMALL, tmp_path)
 
