@@ -15,7 +15,6 @@ from intspike.cli import app
 from intspike.dynamics import IntegerNetwork, ProgramMap
 from intspike.errors import BadInput
 from intspike.study.dynamics import trained as module
-from intspike.study.dynamics import trained_report as report
 from intspike.study.dynamics.trained import last_spike, streams
 from intspike.study.dynamics.trained_network import Options, Trained
 from intspike.study.dynamics.trained_report import kinds, page, summary, table, write
