@@ -131,6 +131,14 @@ def test_only_the_neuron_study_takes_text_without_classes():
     assert find("neuron", "language", None, None).model == "spiking-language"
 
 
+def test_own_data_are_taken_from_a_function(tmp_path):
+    np.savez(tmp_path / "own.npz", train_inputs=np.zeros((4, 1, 2, 2), np.uint8))
+    with pytest.raises(
+        BadInput, match=r"my_module:my_data, where my_data returns intspike\.data\.npz\('.*own\.npz'\)"
+    ):
+        find("neuron", "fashion-mnist", None, str(tmp_path / "own.npz"))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_text_is_predicted_beside_baselines_of_equal_size(tmp_path: Path):

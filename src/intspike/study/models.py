@@ -12,6 +12,7 @@ import torch
 
 from .. import models
 from ..data import Augment, Dataset, read_text, shakespeare, text_windows
+from ..data.readers import npz_names
 from ..errors import BadInput, did_you_mean
 from ..nn import Network
 from . import custom
@@ -187,7 +188,7 @@ def find(study: str, dataset: str, model: str | None, data: str | None) -> Where
         model: None is the data set's own.
 
     Raises:
-        BadInput: no such data set, and no function of the user's in its place.
+        BadInput: no such data set, and no function of the user's in its place; a file of one's own data.
     """
     own = custom.is_function(data)
     if not own and dataset not in DATASETS:
@@ -200,6 +201,12 @@ def find(study: str, dataset: str, model: str | None, data: str | None) -> Where
             f"the {study} study compares classes, but {dataset} has none; intspike study neurons --dataset {dataset}"
         )
     path = data if own or data is None else str(Path(data).resolve())
+    file = None if own or path is None else Path(path)
+    if file is not None and file.suffix == ".npz" and file.is_file() and "train_inputs" in npz_names(file):
+        raise BadInput(
+            f"--data {data} holds data of your own, which a study takes from a function: give --data "
+            f"my_module:my_data, where my_data returns intspike.data.npz({str(data)!r})"
+        )
     return Where(dataset, path, model or DATASETS.get(dataset, DATASETS["fashion-mnist"]).model)
 
 
