@@ -9,6 +9,7 @@ makes them again and compares.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ from intspike.engine.vectors import write_vectors
 from intspike.errors import BadInput
 from intspike.ir import Dense, Edge, Fold, Input, Join, Neuron, Node, Offset, Program, Readout, Unfold, frozen
 from intspike.ir.artifact import load
-from intspike.neuron import IF, LIF
+from intspike.neuron import IF, ILIF, LIF, AdaptiveLIF, CubaLIF
 from intspike.neuron.base import Neuron as Equation
 from intspike.neuron.constants import constants
 from intspike.ops import Carry, Dyadic, Form, Shift, Table, Uniform, trace
+from intspike.ops.trace import Kept
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "ir" / "golden"
 LEVELS = {
@@ -86,6 +88,35 @@ def neurons() -> Program:
     return Program(tuple(nodes))
 
 
+def states() -> Program:
+    """Neurons that keep more than a membrane, and neurons of integer spikes."""
+    nodes: list[Node] = [Input("x", (3,), -2, 3), Dense("fc", Edge("x"), codes(2, 3, most=7))]
+    kept = Uniform(7, -64, stores="before reset")
+    leaks = (Carry("guaranteed"), Carry("nearest"), Shift(), Dyadic(6))
+    membranes = (Table(3, LEVELS["before reset"][0], "before reset"), Uniform(6, -32, stores="before reset"))
+    for k, leak in enumerate(leaks):
+        codec, reads = membranes[(k + 1) // 2 % 2], ("new current", "last current")[k % 2]
+        fields: dict[str, Any] = {  # that meet every other one in turn, so that the set stays small
+            "beta": 0.75,
+            "reset_order": ("before leak", "after leak")[k % 2],
+            "reset": ("subtract", "zero")[k // 2],
+            "compare": (">=", ">")[k % 2],
+            "refractory": (0, 2)[k // 3],
+        }
+        cuba = CubaLIF(alpha=0.75, reads=reads, **fields)
+        adaptive = AdaptiveLIF(rho=0.75, jump=0.25, alpha=(None, 0.5)[k % 2], **fields)
+        others = {"i": Kept("i", kept, leak), "a": Kept("a", replace(kept, low=0), leak)}
+        for name, equation in ((f"cuba{k}", cuba), (f"adaptive{k}", adaptive)):
+            form = Form(codec, leak, others=tuple(others[state] for state in equation.others))
+            nodes.append(layer(name, Edge("fc"), equation, form))
+    for k, leak in enumerate(leaks):
+        form = Form(Uniform(8, -64, stores=("after reset", "before reset")[k % 2]), leak)
+        nodes.append(layer(f"integer{k}", Edge("fc"), ILIF(3, beta=0.75), form))
+    names = tuple(Edge(n.name) for n in nodes if isinstance(n, Neuron))
+    nodes += [Join("all", names, "add"), Readout("out", Edge("all"))]
+    return Program(tuple(nodes))
+
+
 def substeps() -> Program:
     """Integers sent as spikes on the substep clock, and a constant map."""
     equation, form = LIF(beta=0.75, spikes=3), Form(Uniform(8, -128, stores="before reset"), Shift())
@@ -107,7 +138,7 @@ def substeps() -> Program:
 def programs() -> dict[str, Program]:
     """By name; those of the golden artifacts hold the other nodes."""
     golden = {p.stem: load(p) for p in sorted(GOLDEN.glob("v1-*.intspike"))}
-    return {"neurons": neurons(), "substeps": substeps(), **golden}
+    return {"neurons": neurons(), "states": states(), "substeps": substeps(), **golden}
 
 
 def inputs(program: Program, samples: int, timesteps: int, *, timed: bool) -> np.ndarray:

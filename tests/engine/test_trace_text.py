@@ -247,8 +247,12 @@ def test_the_published_vectors_cover_every_node_and_every_variant_of_a_neuron():
         ("Table", "after reset", ""), ("Table", "before reset", ""), ("Uniform", "after reset", "saturate"),
         ("Uniform", "before reset", "saturate"), ("Uniform", "before reset", "wrap"),
     }  # fmt: skip
+    assert {s.name for b in bodies for s in b.states} == {"u", "r", "i", "a"}
+    assert any("current" not in b.provenance[b.spike] for b in bodies)  # reads its last synaptic current
     leaks = {k for n in neurons for k in ("carry", "leak.shift", "leak.multiplier") if k in n.parameters}
     assert leaks == {"carry", "leak.shift", "leak.multiplier"}
+    others = {f"{state}.{leak}" for state in ("i", "a") for leak in leaks}
+    assert {name for n in neurons for name in n.parameters} >= others
     ops = {i.op for b in bodies for i in b.instructions}
     assert ops >= {
         "add",
